@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0
+# Kernels, guests and tests. A target with a `##' comment is in `make help'.
+# Variables: CONFIG= a name of dev/config/configs, PROXY=on|off, MODE=icount|
+# mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, ROUNDS=.
+
+.PHONY: demo test smoke config kernel boot shell run selftests torture
+
+CONFIG ?= lean-on
+GUEST_DEPS := deps-base deps-build deps-guest
+export CONFIG PROXY MODE SMP MEM APPEND TIMEOUT ACCEL K MINUTES ROUNDS PHASE
+unexport CMD
+
+demo: $(GUEST_DEPS) tree ## A priority inversion, its size and its cure, in one table
+	$(Q)dev/demo
+
+test: $(DEPS) tree ## Everything; the last line counts what passed and failed
+	$(Q)dev/test
+
+config: $(GUEST_DEPS) tree ## Configure a kernel: CONFIG=lean-on|lean-off|debug-on
+	$(Q)dev/kernel config '$(CONFIG)'
+
+kernel: $(GUEST_DEPS) tree ## Build a kernel and its selftests: CONFIG=
+	$(Q)dev/kernel build '$(CONFIG)'
+
+boot: kernel ## Boot it and judge the boot: CONFIG= PROXY=on|off MODE=
+	$(Q)dev/boot
+
+shell: kernel ## Boot it with a shell on this terminal: CONFIG= PROXY=
+	$(Q)dev/boot --shell
+
+run: export GUEST_CMD = $(value CMD)
+run: kernel ## Run a command in a guest: CMD='...' CONFIG= PROXY= MODE=
+	$(Q)dev/run "$$GUEST_CMD"
+
+smoke: $(GUEST_DEPS) tree ## The quickest useful tests, some minutes
+	$(Q)dev/test --smoke
+
+selftests: $(GUEST_DEPS) tree ## The kselftests on every kernel they are for
+	$(Q)dev/test --selftests
+
+torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario MINUTES=1
+	$(Q)dev/kernel build debug-on
+	$(Q)dev/torture

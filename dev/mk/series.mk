@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0
+# The series and housekeeping. A target with a `##' comment is in `make help'.
+
+.PHONY: tree refresh check bisect-check drift apply deps clean distclean
+
+tree: deps-base ## Patches to commits in build/linux; BASE=newest: pin is gone
+	$(Q)dev/tree
+
+refresh: ## Commits of build/linux back to patches/ and the overlay
+	$(Q)dev/refresh
+
+check: deps-check ## Consistency, style and compilation of each patch
+	$(Q)dev/check
+
+bisect-check: deps-check ## As check, with a full kernel build for each patch
+	$(Q)dev/check bisect
+
+drift: tree ## How the series meets each kernel the archive has
+	$(Q)dev/drift --all
+
+apply: ## Put the series on a branch of your own 6.12 tree: LINUX=dir
+	$(Q)LINUX='$(LINUX)' dev/apply
+
+deps: ## Install the Debian packages that are missing
+	$(Q)dev/deps all
+
+# Before a target that needs them; nothing is installed when nothing is missing.
+DEPS := deps-base deps-build deps-guest deps-check
+.PHONY: $(DEPS)
+$(DEPS): deps-%:
+	$(Q)dev/deps $*
+
+clean: ## Remove what was built; keep downloads and build/linux
+	$(Q)dev/clean
+
+distclean: ## Remove build/; refuses when build/linux has work (FORCE=1)
+	$(Q)dev/clean all

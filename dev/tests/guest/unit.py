@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the unit tests of the guest tooling share."""
+import importlib.machinery
+import importlib.util
+import os
+import sys
+import unittest
+
+DEV = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+
+
+def load(name):
+    """Import a script of dev/ that has no .py."""
+    sys.dont_write_bytecode = True
+    module = name.replace("-", "_")
+    loader = importlib.machinery.SourceFileLoader(
+        module, os.path.join(DEV, name))
+    spec = importlib.util.spec_from_loader(module, loader)
+    loaded = importlib.util.module_from_spec(spec)
+    loader.exec_module(loaded)
+    return loaded
+
+
+def main():
+    """unittest.main() with the last line that dev/tests/run adds up."""
+    suite = unittest.defaultTestLoader.loadTestsFromModule(
+        sys.modules["__main__"])
+    result = unittest.TextTestRunner(verbosity=1, stream=sys.stdout).run(suite)
+    # A test with subtests can be in there several times.
+    failed = len({getattr(test, "test_case", test).id()
+                  for test, _ in result.failures + result.errors})
+    passed = result.testsRun - failed - len(result.skipped)
+    print(f"{passed} passed, {failed} failed" +
+          (f", {len(result.skipped)} skipped" if result.skipped else ""))
+    sys.exit(1 if failed or not passed else 0)

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LINUX_SCHED_PROXY_H
+#define _LINUX_SCHED_PROXY_H
+
+/*
+ * What sleeping locks and the scheduler tell each other.
+ *
+ * A task that queues on a sleeping lock records in task_struct::blocked_on
+ * which lock it waits for. The record says nothing about the task being
+ * asleep: it stands from the moment the task is on the wait list until it has
+ * left it, and the task may run, spin or be preempted in between.
+ */
+
+#include <linux/jump_label.h>
+#include <linux/sched.h>
+
+struct mutex;
+struct rw_semaphore;
+
+/**
+ * enum blocked_on_type - kind of lock a task can be recorded as waiting for
+ * @BLOCKED_ON_MUTEX: struct mutex, also as the base of a ww_mutex
+ * @BLOCKED_ON_RWSEM: struct rw_semaphore
+ * @BLOCKED_ON_TYPE_MASK: bits of task_struct::blocked_on that hold the type
+ *
+ * Only what decodes the word relies on locks being aligned beyond the mask.
+ */
+enum blocked_on_type {
+	BLOCKED_ON_MUTEX	= 0,
+	BLOCKED_ON_RWSEM	= 1,
+	BLOCKED_ON_TYPE_MASK	= 3,
+};
+
+static inline unsigned long blocked_on_word(enum blocked_on_type type,
+					    const void *lock)
+{
+	return (unsigned long)lock | type;
+}
+
+/**
+ * blocked_on_set - record that current waits for a lock
+ * @type: kind of @lock
+ * @lock: the lock
+ *
+ * Context: current is being added to the wait list, with the wait_lock of
+ * @lock held. That makes a comparison with task_blocked_on() under the same
+ * wait_lock exact. Nothing else may write the word.
+ */
+static inline void blocked_on_set(enum blocked_on_type type, const void *lock)
+{
+	WRITE_ONCE(current->blocked_on, blocked_on_word(type, lock));
+}
+
+/**
+ * blocked_on_clear - current no longer waits for a lock
+ *
+ * Context: with the wait_lock of the lock held, or after the lock's owner has
+ * taken current off the wait list by itself.
+ */
+static inline void blocked_on_clear(void)
+{
+	WRITE_ONCE(current->blocked_on, 0);
+}
+
+/**
+ * task_blocked_on - does a task wait for this lock?
+ * @p: the task
+ * @type: kind of @lock
+ * @lock: the lock
+ *
+ * Context: any. Stable under the wait_lock of @lock, otherwise a hint.
+ *
+ * Return: true if @p is recorded as waiting for @lock.
+ */
+static inline bool task_blocked_on(const struct task_struct *p,
+				   enum blocked_on_type type, const void *lock)
+{
+	return READ_ONCE(p->blocked_on) == blocked_on_word(type, lock);
+}
+
+/**
+ * enum lock_owner_state - what a lock can say about its owner
+ * @LOCK_UNOWNED: nobody holds the lock, a waiter that runs can take it
+ * @LOCK_OWNED: held, by the task that was returned
+ * @LOCK_OWNER_UNKNOWN: held by somebody who cannot be named (readers, an
+ *	anonymous writer), or about to be granted to a waiter that cannot
+ *	speed this up by running
+ */
+enum lock_owner_state {
+	LOCK_UNOWNED,
+	LOCK_OWNED,
+	LOCK_OWNER_UNKNOWN,
+};
+
+#ifdef CONFIG_SCHED_PROXY_EXEC
+
+DECLARE_STATIC_KEY_TRUE(__sched_proxy_exec);
+
+static inline bool sched_proxy_exec(void)
+{
+	return static_branch_likely(&__sched_proxy_exec);
+}
+
+enum lock_owner_state mutex_lock_owner(struct mutex *lock,
+				       struct task_struct **owner);
+enum lock_owner_state rwsem_lock_owner(struct rw_semaphore *sem,
+				       struct task_struct **owner);
+void __sched_proxy_unlock(unsigned long word);
+
+#else /* !CONFIG_SCHED_PROXY_EXEC */
+
+static inline bool sched_proxy_exec(void)
+{
+	return false;
+}
+
+static inline void __sched_proxy_unlock(unsigned long word)
+{
+}
+
+#endif /* CONFIG_SCHED_PROXY_EXEC */
+
+/**
+ * sched_proxy_unlock - tell the scheduler that a lock with waiters is released
+ * @type: kind of @lock
+ * @lock: the lock
+ *
+ * Has current rescheduled if it was running for a waiter of this lock. That
+ * waiter need not be among those that were woken.
+ *
+ * Context: any, preemption off, no wait_lock held; after the wakeups.
+ */
+static inline void sched_proxy_unlock(enum blocked_on_type type,
+				      const void *lock)
+{
+	if (sched_proxy_exec())
+		__sched_proxy_unlock(blocked_on_word(type, lock));
+}
+
+#endif /* _LINUX_SCHED_PROXY_H */
