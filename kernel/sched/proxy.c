@@ -18,8 +18,9 @@
  *   owner	the holder of the lock.
  *   chain	donor -> lock -> owner -> lock -> ... -> a task that can run, or
  *		a reason why there is none.
- *   waiter	the last donor of the chain that runs: the one blocked on a lock
- *		that rq->curr owns; rq->proxy_waiter.
+ *   waiter	the last donor of the chain that runs, which is blocked on a lock
+ *		that rq->curr owns: rq->proxy_waiter. If that one leaves, it is
+ *		the donor itself until the next pick.
  *
  * States of a task, p->proxy.blocked and p->on_rq
  *
@@ -46,7 +47,7 @@
  *   [I3] A task is on one runqueue and runs on one CPU at most.
  *   [I4] Time: see the table at task_current() for what is charged to whom.
  *   [I5] A blocked task is queued, or asleep on the wait list of its lock.
- *   [I7] Off is off: every entry is behind a static branch.
+ *   [I7] Off is off: nothing is ever blocked, and donor and curr never differ.
  *   [I8] A walk is bounded by PROXY_MAX_DEPTH, and ends where it meets itself.
  *   [I9] What cannot be served falls back to plain blocking, and is counted.
  *
@@ -68,8 +69,8 @@
  *   Take p, blocked on this rq, with rq->lock held and in __schedule() on its
  *   CPU.
  *
- *   p cannot run, so it cannot leave the wait list: p->blocked_on is stable,
- *   and the lock it names exists.
+ *   p cannot run, so it cannot return from waiting for the lock: p->blocked_on
+ *   is stable, and the lock it names exists.
  *
  *   If the owner is found queued on this rq too, it does not run on this CPU,
  *   because this CPU is here; it does not run anywhere else, because it is
@@ -90,9 +91,9 @@
  * Termination
  *
  *   Each walk follows at most PROXY_MAX_DEPTH links. A walk that does not end
- *   in a task to run takes one task off this runqueue before the next pick, so
- *   there are at most as many picks in a row as there are blocked tasks here.
- *   No new ones can come: they come from this CPU.
+ *   in a task to run turns all of its chain into ordinary sleepers before the
+ *   next pick, so there are at most as many picks in a row as there are blocked
+ *   tasks here. No new ones can come: they come from this CPU.
  *
  * Races considered
  *
@@ -142,10 +143,10 @@ static int proxy_param __initdata = -1;
 
 static int __init proxy_setup(char *str)
 {
-	bool on = true;
+	bool on;
 
-	if (*str == '=' && kstrtobool(str + 1, &on)) {
-		pr_warn("sched/proxy: sched_proxy_exec%s is not a boolean, ignored\n", str);
+	if (kstrtobool(str, &on)) {
+		pr_warn("sched/proxy: sched_proxy_exec=%s is not a boolean, ignored\n", str);
 		return 1;
 	}
 
@@ -154,7 +155,7 @@ static int __init proxy_setup(char *str)
 		static_branch_disable(&__sched_proxy_exec);
 	return 1;
 }
-__setup("sched_proxy_exec", proxy_setup);
+__setup("sched_proxy_exec=", proxy_setup);
 
 static int __init proxy_init(void)
 {
@@ -178,6 +179,24 @@ static void proxy_count(enum proxy_stat what)
 	this_cpu_inc(proxy_stats.nr[what]);
 }
 
+/* Classes that take part */
+static bool proxy_class(const struct sched_class *class)
+{
+	return class == &fair_sched_class || class == &rt_sched_class ||
+	       class == &dl_sched_class;
+}
+
+/*
+ * The clock may have been updated under this lock by a caller that had other
+ * reasons to. Only CONFIG_SCHED_DEBUG keeps track, and complains.
+ */
+static void proxy_update_rq_clock(struct rq *rq)
+{
+	if (!IS_ENABLED(CONFIG_SCHED_DEBUG) ||
+	    !(rq->clock_update_flags & RQCF_UPDATED))
+		update_rq_clock(rq);
+}
+
 /* Is @p a link of the chain that rq->curr runs for? */
 static bool proxy_on_chain(struct rq *rq, struct task_struct *p)
 {
@@ -188,7 +207,7 @@ static void proxy_set_waiter(struct rq *rq, struct task_struct *p)
 {
 	bool changed = !rq->proxy_waiter != !p;
 
-	rq->proxy_waiter = p;
+	WRITE_ONCE(rq->proxy_waiter, p);
 	if (changed)
 		sched_update_tick_dependency(rq);
 }
@@ -213,10 +232,33 @@ static void proxy_reset_donor(struct rq *rq)
 	if (donor == curr)
 		return;
 
+	/* sched_ext wants to know what comes next when a task is put. */
+	SCHED_WARN_ON(!proxy_class(donor->sched_class));
+
 	donor->dl_server = NULL;
 	put_prev_task(rq, donor);
 	rq_set_donor(rq, curr);
 	set_next_task(rq, curr);
+}
+
+/*
+ * RT and deadline tasks that can be pushed are listed when they are put, but
+ * not while they are blocked.
+ */
+static void proxy_set_pushable(struct rq *rq, struct task_struct *p, bool pushable)
+{
+#ifdef CONFIG_SMP
+	if (p->sched_class == &rt_sched_class) {
+		if (!pushable)
+			dequeue_pushable_task(rq, p);
+		else if (p->nr_cpus_allowed > 1)
+			enqueue_pushable_task(rq, p);
+	} else if (p->sched_class == &dl_sched_class) {
+		dequeue_pushable_dl_task(rq, p);
+		if (pushable && p->nr_cpus_allowed > 1 && on_dl_rq(&p->dl))
+			enqueue_pushable_dl_task(rq, p);
+	}
+#endif
 }
 
 /*
@@ -229,6 +271,8 @@ static void proxy_mark(struct rq *rq, struct task_struct *p)
 {
 	p->proxy.walk = 0;
 	WRITE_ONCE(p->proxy.blocked, true);
+	/* Listed if it was not running on its own time */
+	proxy_set_pushable(rq, p, false);
 	if (!p->sched_contributes_to_load)
 		rq->nr_uninterruptible--;
 	if (p->in_iowait) {
@@ -241,7 +285,7 @@ static void proxy_unmark(struct rq *rq, struct task_struct *p)
 {
 	/* With its last link gone, the chain ends in the donor for now. */
 	if (rq->proxy_waiter == p)
-		rq->proxy_waiter = rq->donor;
+		WRITE_ONCE(rq->proxy_waiter, rq->donor);
 
 	WRITE_ONCE(p->proxy.blocked, false);
 	if (!p->sched_contributes_to_load)
@@ -265,14 +309,12 @@ static void proxy_unblock(struct rq *rq, struct task_struct *p)
 		sched_info_enqueue(rq, p);
 	}
 
-	/*
-	 * The donor is put on the pushable list by put_prev_task(). Another
-	 * link was kept off it and must get there now.
-	 */
-	if (p != rq->donor && p->sched_class != &fair_sched_class) {
-		dequeue_task(rq, p, DEQUEUE_SAVE | DEQUEUE_NOCLOCK);
-		enqueue_task(rq, p, ENQUEUE_RESTORE | ENQUEUE_NOCLOCK);
-	}
+	/* As for any wakeup: it has been off the CPU by its own will. */
+	p->rt.timeout = 0;
+
+	/* The donor gets there by put_prev_task(). */
+	if (!task_current_donor(rq, p))
+		proxy_set_pushable(rq, p, true);
 }
 
 /*
@@ -293,8 +335,7 @@ void __proxy_demote(struct rq *rq, struct task_struct *p, enum proxy_stat why)
 {
 	lockdep_assert_rq_held(rq);
 
-	if (!(rq->clock_update_flags & RQCF_UPDATED))
-		update_rq_clock(rq);
+	proxy_update_rq_clock(rq);
 
 	/* Without this link somebody else may have to run, or nobody. */
 	if (proxy_on_chain(rq, p))
@@ -313,20 +354,13 @@ void __proxy_class_change(struct rq *rq, struct task_struct *p)
 {
 	lockdep_assert_rq_held(rq);
 
-	if (proxy_demote(rq, p, PROXY_DEGRADED_CLASS) || !task_current(rq, p) ||
-	    task_current_donor(rq, p))
+	proxy_demote(rq, p, PROXY_DEGRADED_CLASS);
+	if (!task_current(rq, p) || task_current_donor(rq, p))
 		return;
 
-	if (!(rq->clock_update_flags & RQCF_UPDATED))
-		update_rq_clock(rq);
+	proxy_update_rq_clock(rq);
 	proxy_reset_donor(rq);
 	resched_curr(rq);
-}
-
-static bool proxy_class(const struct sched_class *class)
-{
-	return class == &fair_sched_class || class == &rt_sched_class ||
-	       class == &dl_sched_class;
 }
 
 bool __proxy_keep(struct rq *rq, struct task_struct *p)
@@ -341,6 +375,8 @@ bool __proxy_keep(struct rq *rq, struct task_struct *p)
 		what = PROXY_DEGRADED_HOTPLUG;
 	else if (sched_core_enabled(rq))
 		what = PROXY_DEGRADED_CORE;
+	else if (READ_ONCE(p->__state) & TASK_FREEZABLE)
+		what = PROXY_DEGRADED_ATTR;	/* by the freezer */
 
 	proxy_count(what);
 	if (what != PROXY_KEPT)
@@ -419,8 +455,12 @@ static enum lock_owner_state blocked_on_owner(unsigned long word,
  */
 static enum proxy_stat proxy_owner_here(struct rq *rq, struct task_struct *owner)
 {
-	if (!smp_load_acquire(&owner->on_rq))	/* [R1] */
+	switch (smp_load_acquire(&owner->on_rq)) {	/* [R1] */
+	case 0:
 		return PROXY_DEGRADED_ASLEEP;
+	case TASK_ON_RQ_MIGRATING:
+		return PROXY_DEGRADED_MIGRATING;
+	}
 
 	if (task_cpu(owner) != cpu_of(rq))	/* [R2] */
 		return PROXY_DEGRADED_REMOTE;
@@ -460,9 +500,15 @@ static enum proxy_stat proxy_follow(struct rq *rq, struct task_struct *p,
 	for (;;) {
 		if (state == LOCK_OWNER_UNKNOWN)
 			return PROXY_DEGRADED_UNKNOWN;
-		/* Unowned, or handed to @p whose wakeup waits for rq->lock */
-		if (state == LOCK_UNOWNED || *owner == p)
+		if (state == LOCK_UNOWNED)
 			return PROXY_UNBLOCKED;
+		if (*owner == p) {
+			/* The wakeup of @p waits for rq->lock. */
+			if (state == LOCK_HANDED)
+				return PROXY_UNBLOCKED;
+			/* The shortest cycle: nothing to run for */
+			return PROXY_DEGRADED_CYCLE;
+		}
 
 		here = proxy_owner_here(rq, *owner);
 		if (here != PROXY_HOPS)
@@ -474,7 +520,8 @@ static enum proxy_stat proxy_follow(struct rq *rq, struct task_struct *p,
 		 * lock meanwhile. Each turn takes a new owner that has run.
 		 */
 		state = blocked_on_owner(word, &again);
-		if (state == LOCK_OWNED && again == *owner)
+		if ((state == LOCK_OWNED || state == LOCK_HANDED) &&
+		    again == *owner)
 			return PROXY_HOPS;
 		*owner = again;
 	}
@@ -483,6 +530,7 @@ static enum proxy_stat proxy_follow(struct rq *rq, struct task_struct *p,
 /*
  * Callbacks queued by the pick that is given up. The next one queues its own,
  * and may drop rq->lock before, which nobody expects with callbacks pending.
+ * What sched_ext defers to a callback it can also do from an irq_work.
  */
 static void proxy_zap_balance_callbacks(struct rq *rq)
 {
@@ -494,18 +542,39 @@ static void proxy_zap_balance_callbacks(struct rq *rq)
 		head->next = NULL;
 	}
 #endif
+#ifdef CONFIG_SCHED_CLASS_EXT
+	if (!list_empty(&rq->scx.ddsp_deferred_locals))
+		irq_work_queue(&rq->scx.deferred_irq_work);
+#endif
 }
 
 /*
- * The walk cannot be completed because of @p: it blocks as if there was no
- * proxy execution. If it has just called schedule() that includes delayed
- * dequeue; otherwise it is too late for that.
+ * @p blocks as if there was no proxy execution. If it has just called
+ * schedule() that includes delayed dequeue; otherwise it is too late for that.
  */
-static struct task_struct *proxy_degrade(struct rq *rq, struct task_struct *p,
-					 enum proxy_stat why)
+static void proxy_degrade(struct rq *rq, struct task_struct *p, enum proxy_stat why)
 {
 	proxy_count(why);
 	proxy_dequeue(rq, p, task_current(rq, p) ? 0 : DEQUEUE_SPECIAL);
+}
+
+/*
+ * The chain from @next ends in @p without a task to run. Nor is there one for
+ * any link before it: with @p asleep, all of them wait for a sleeping owner.
+ */
+static struct task_struct *proxy_give_up(struct rq *rq, struct task_struct *next,
+					 struct task_struct *p, enum proxy_stat why)
+{
+	struct task_struct *owner;
+
+	proxy_set_waiter(rq, NULL);
+
+	for (; next != p; next = owner) {
+		blocked_on_owner(READ_ONCE(next->blocked_on), &owner);
+		proxy_degrade(rq, next, PROXY_DEGRADED_ASLEEP);
+	}
+	proxy_degrade(rq, p, why);
+
 	proxy_zap_balance_callbacks(rq);
 	return NULL;
 }
@@ -521,8 +590,7 @@ static void proxy_report_cycle(struct task_struct *p, struct task_struct *owner)
 		RATELIMIT_STATE_INIT_FLAGS(rs, 5 * HZ, 3, RATELIMIT_MSG_ON_RELEASE);
 
 	if (__ratelimit(&rs))
-		printk_deferred(KERN_WARNING
-				"sched/proxy: lock cycle: %s/%d waits for %s/%d, and the other way round\n",
+		printk_deferred("sched/proxy: lock cycle: %s/%d waits for %s/%d, and the other way round\n",
 				p->comm, task_pid_nr(p),
 				owner->comm, task_pid_nr(owner));
 }
@@ -531,19 +599,21 @@ static void proxy_report_cycle(struct task_struct *p, struct task_struct *owner)
  * __find_proxy_task - find the task to run for a donor
  * @rq: this CPU's runqueue
  * @next: the task that was picked, and is rq->donor
+ * @same_donor: it was rq->donor before the pick, too
  *
  * Follows the chain from @next if it is blocked, and records in
  * rq->proxy_waiter on whose behalf the task at its end runs.
  *
  * Context: __schedule(), rq->lock held, clock updated. Does not drop the lock.
  *
- * Return: the task to run; %NULL if a task was taken off the runqueue, and the
+ * Return: the task to run; %NULL if tasks were taken off the runqueue, and the
  * pick must be repeated.
  *
- * The idea of the walk is that of the original patches, see "Proxy Execution"
- * in Documentation/scheduler/sched-proxy-exec.rst for the sources.
+ * The walk is that of the patches named under "Sources" in
+ * Documentation/scheduler/sched-proxy-exec.rst, but for the locking.
  */
-struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next)
+struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
+				      bool same_donor)
 {
 	struct task_struct *owner, *waiter = NULL, *p = next;
 	unsigned int depth = 0;
@@ -551,17 +621,28 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next)
 
 	lockdep_assert_rq_held(rq);
 
-	proxy_set_waiter(rq, NULL);
-	if (!task_is_blocked(next))
+	/*
+	 * With the donor unchanged the pick has not told the class anything,
+	 * but who runs is about to change: settle the account of rq->curr, and
+	 * let it be pushed. The fair class has done the first in its pick.
+	 */
+	if (same_donor && next->sched_class != &fair_sched_class) {
+		put_prev_task(rq, next);
+		next->sched_class->set_next_task(rq, next, true);
+	}
+
+	if (!task_is_blocked(next)) {
+		proxy_set_waiter(rq, NULL);
 		return next;
+	}
 
 	/* What kept a task from being left here can have come later, too. */
 	if (!proxy_class(next->sched_class))
-		return proxy_degrade(rq, next, PROXY_DEGRADED_CLASS);
+		return proxy_give_up(rq, next, next, PROXY_DEGRADED_CLASS);
 	if (!cpu_active(cpu_of(rq)))
-		return proxy_degrade(rq, next, PROXY_DEGRADED_HOTPLUG);
+		return proxy_give_up(rq, next, next, PROXY_DEGRADED_HOTPLUG);
 	if (sched_core_enabled(rq))
-		return proxy_degrade(rq, next, PROXY_DEGRADED_CORE);
+		return proxy_give_up(rq, next, next, PROXY_DEGRADED_CORE);
 
 	rq->proxy_walk++;
 	do {
@@ -576,23 +657,22 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next)
 			trace_sched_wakeup(p);
 			break;
 		}
+		if (what == PROXY_HOPS && ++depth > PROXY_MAX_DEPTH)
+			what = PROXY_DEGRADED_DEPTH;
+		if (what == PROXY_HOPS && task_is_blocked(owner) &&
+		    owner->proxy.walk == rq->proxy_walk)
+			what = PROXY_DEGRADED_CYCLE;
+		if (what == PROXY_DEGRADED_CYCLE)
+			proxy_report_cycle(p, owner);
 		if (what != PROXY_HOPS)
-			return proxy_degrade(rq, p, what);
+			return proxy_give_up(rq, next, p, what);
 
 		waiter = p;
 		p = owner;
-		depth++;
-
-		if (task_is_blocked(p) && p->proxy.walk == rq->proxy_walk) {
-			proxy_report_cycle(waiter, p);
-			return proxy_degrade(rq, waiter, PROXY_DEGRADED_CYCLE);
-		}
-		if (depth > PROXY_MAX_DEPTH)
-			return proxy_degrade(rq, waiter, PROXY_DEGRADED_DEPTH);
 	} while (task_is_blocked(p));
 
+	proxy_set_waiter(rq, waiter);
 	if (waiter) {
-		proxy_set_waiter(rq, waiter);
 		proxy_count(PROXY_DONATIONS);
 		this_cpu_add(proxy_stats.nr[PROXY_HOPS], depth);
 		if (depth > this_cpu_read(proxy_stats.max_depth))
@@ -617,16 +697,13 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next)
 void __sched_proxy_unlock(unsigned long word)
 {
 	struct rq *rq = this_rq();
-	struct rq_flags rf;
 
 	if (!READ_ONCE(rq->proxy_waiter))
 		return;
 
-	guard(irqsave)();
-	rq_lock(rq, &rf);
+	guard(rq_lock_irqsave)(rq);
 	if (rq->proxy_waiter && READ_ONCE(rq->proxy_waiter->blocked_on) == word)
 		resched_curr(rq);
-	rq_unlock(rq, &rf);
 }
 
 static const char * const proxy_stat_names[NR_PROXY_STATS] = {

@@ -33,7 +33,8 @@ enum proxy_stat {
 #ifdef CONFIG_SCHED_PROXY_EXEC
 
 bool __proxy_keep(struct rq *rq, struct task_struct *p);
-struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next);
+struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
+				      bool same_donor);
 bool __proxy_wake(struct rq *rq, struct task_struct *p);
 void __proxy_demote(struct rq *rq, struct task_struct *p, enum proxy_stat why);
 void __proxy_class_change(struct rq *rq, struct task_struct *p);
@@ -53,15 +54,18 @@ static inline bool proxy_keep(struct rq *rq, struct task_struct *p)
 	return sched_proxy_exec() && p->blocked_on && __proxy_keep(rq, p);
 }
 
-/* @next was picked: who is to run? %NULL: pick again. */
+/* @next was picked, and is the donor: who is to run? %NULL: pick again. */
 static inline struct task_struct *find_proxy_task(struct rq *rq,
 						  struct task_struct *next)
 {
+	bool same_donor = rq->donor == next;
+
+	rq_set_donor(rq, next);
 	if (!sched_proxy_exec() ||
 	    likely(!rq->proxy_waiter && !task_is_blocked(next)))
 		return next;
 
-	return __find_proxy_task(rq, next);
+	return __find_proxy_task(rq, next, same_donor);
 }
 
 /* @p, which is queued, is woken. Does it need to be queued anew? */
@@ -71,17 +75,23 @@ static inline bool proxy_wake(struct rq *rq, struct task_struct *p)
 }
 
 /*
- * Make @p an ordinary sleeper if it is blocked on @rq. A task that is just
- * leaving the CPU is left alone: callers must wait for it anyway.
+ * Make @p an ordinary sleeper if it is blocked on @rq. In the middle of its
+ * __schedule() it is then what it would be there without proxy execution: off
+ * the runqueue, and still on the CPU.
  */
 static inline bool proxy_demote(struct rq *rq, struct task_struct *p,
 				enum proxy_stat why)
 {
-	if (!sched_proxy_exec() || !task_is_blocked(p) || task_current(rq, p))
+	if (!sched_proxy_exec() || !task_is_blocked(p))
 		return false;
 
 	__proxy_demote(rq, p, why);
 	return true;
+}
+
+static inline void proxy_fork(struct task_struct *p)
+{
+	memset(&p->proxy, 0, sizeof(p->proxy));
 }
 
 /* @p is about to change to class @next. */
@@ -109,6 +119,7 @@ static inline bool proxy_keep(struct rq *rq, struct task_struct *p)
 static inline struct task_struct *find_proxy_task(struct rq *rq,
 						  struct task_struct *next)
 {
+	rq_set_donor(rq, next);
 	return next;
 }
 
@@ -121,6 +132,10 @@ static inline bool proxy_demote(struct rq *rq, struct task_struct *p,
 				enum proxy_stat why)
 {
 	return false;
+}
+
+static inline void proxy_fork(struct task_struct *p)
+{
 }
 
 static inline void proxy_class_change(struct rq *rq, struct task_struct *p,

@@ -82,6 +82,8 @@ static inline bool task_blocked_on(const struct task_struct *p,
  * enum lock_owner_state - what a lock can say about its owner
  * @LOCK_UNOWNED: nobody holds the lock, a waiter that runs can take it
  * @LOCK_OWNED: held, by the task that was returned
+ * @LOCK_HANDED: handed to the task that was returned, which has to run to
+ *	take it
  * @LOCK_OWNER_UNKNOWN: held by somebody who cannot be named (readers, an
  *	anonymous writer), or about to be granted to a waiter that cannot
  *	speed this up by running
@@ -89,6 +91,7 @@ static inline bool task_blocked_on(const struct task_struct *p,
 enum lock_owner_state {
 	LOCK_UNOWNED,
 	LOCK_OWNED,
+	LOCK_HANDED,
 	LOCK_OWNER_UNKNOWN,
 };
 
