@@ -84,9 +84,10 @@
  *   is let run, to look for itself, or that it sleeps as it would without
  *   proxy execution.
  *
- *   An owner is a task that holds a lock, so it has not exited. Interrupts are
- *   off from before its name is read until after it was last looked at, which
- *   keeps its task_struct: see delayed_put_task_struct().
+ *   An owner holds the lock, so it has not exited; optimistic spinning relies
+ *   on that, too. Interrupts are off from before its name is read until after
+ *   it was last looked at, which keeps its task_struct: see
+ *   delayed_put_task_struct().
  *
  * Termination
  *

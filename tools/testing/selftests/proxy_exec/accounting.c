@@ -11,6 +11,8 @@
 
 #define SECTION_MS	200
 #define WINDOW_MS	100
+#define BURSTS		100
+#define BURST		US(400)		/* shorter than a tick */
 
 FIXTURE(accounting)
 {
@@ -203,6 +205,76 @@ TEST_F(accounting, sum_is_the_wall_clock)
 	/* Half the CPU, the share of the donor against one hog. */
 	EXPECT_GE(percent(w.owner.exec, w.wall), 35);
 	EXPECT_LE(percent(w.owner.exec, w.wall), 65);
+}
+
+static void expect_burned(struct __test_metadata *_metadata,
+			  struct px_actor *a, const char *who,
+			  struct sample before)
+{
+	long long burned = px_burned(a);
+	struct sample s = sample(a);
+
+	s.exec -= before.exec;
+	s.clock -= before.clock;
+	TH_LOG("%s: burned %lld us, exec %lld us, clock %lld us", who,
+	       burned / 1000, s.exec / 1000, s.clock / 1000);
+	EXPECT_GE(percent(s.exec, burned), 95);
+	EXPECT_LE(percent(s.exec, burned), 115);
+	EXPECT_GE(percent(s.clock, burned), 95);
+	EXPECT_LE(percent(s.clock, burned), 115);
+}
+
+/*
+ * Donor and owner take turns between two ticks. The donor blocks and is picked
+ * again, so that the class sees no change: what ran until then must be settled
+ * all the same, or it is credited to the owner (H37).
+ */
+static void short_bursts(struct __test_metadata *_metadata, struct px *px,
+			 struct px_attr attr)
+{
+	struct px_actor *owner = px_actor(px, 1, PX_FAIR(19));
+	struct px_actor *donor = px_actor(px, 1, attr);
+	struct sample o, d;
+	struct tpe_op *rest;
+
+	px_wait(owner, PX_GO);
+	px_lock(owner, 0);
+	px_burn(owner, BURST);
+	px_unlock(owner, 0);
+	px_op(owner, TPE_LOOP, 1, BURSTS + 9);
+	rest = px_wait(owner, PX_STOP);
+
+	px_wait(donor, PX_GO);
+	/* The owner gets its lock meanwhile. */
+	px_sleep(donor, US(100));
+	px_burn(donor, BURST);
+	px_lock(donor, 0);
+	px_unlock(donor, 0);
+	px_op(donor, TPE_LOOP, 1, BURSTS - 1);
+	px_wait(donor, PX_STOP);
+
+	ASSERT_EQ(0, px_start(px));
+	o = sample(owner);
+	d = sample(donor);
+	ASSERT_EQ(0, px_go(px));
+	ASSERT_EQ(0, px_wait_blocked(owner, rest, 5000));
+	EXPECT_GE(px_delta(px, "donations"), BURSTS * 9 / 10);
+	EXPECT_GE(px_burned(donor), BURSTS * BURST);
+	expect_burned(_metadata, owner, "owner", o);
+	expect_burned(_metadata, donor, "donor", d);
+	px_set_flag(px, PX_STOP);
+	ASSERT_EQ(0, px_join(px, 5000));
+}
+
+TEST_F(accounting, short_bursts_fifo)
+{
+	short_bursts(_metadata, self->px, PX_FIFO(50));
+}
+
+TEST_F(accounting, short_bursts_deadline)
+{
+	ASSERT_EQ(0, px_dl_begin(self->px));
+	short_bursts(_metadata, self->px, PX_DL(MS(99), MS(100)));
 }
 
 /* The budget of a deadline donor is spent, and when it is gone it is gone. */

@@ -70,9 +70,9 @@ static struct tpe_op *add_tail(struct px *px, int own, int nr,
 }
 
 /* Needs the CPU of the cycle to live on. */
-static struct tpe_op *add_bystander(struct px *px)
+static struct tpe_op *add_bystander(struct px *px, struct px_attr attr)
 {
-	struct px_actor *a = px_actor(px, 1, PX_FAIR(0));
+	struct px_actor *a = px_actor(px, 1, attr);
 
 	px_wait(a, PX_STOP);
 	px_sleep(a, MS(2));
@@ -118,7 +118,7 @@ static void ring(struct __test_metadata *_metadata, struct px *px, int members,
 	for (; i < all; i++)
 		op[i] = add_tail(px, i, i == members ? 0 : i - 1,
 				 i == all - 1 ? PX_FIFO(50) : attr);
-	alive = add_bystander(px);
+	alive = add_bystander(px, PX_FAIR(0));
 	bystander = &px->actor[all];
 
 	ASSERT_EQ(0, px_go(px));
@@ -184,6 +184,59 @@ TEST_F(cycle, two_cpus)
 	ASSERT_EQ(0, px_join(px, 5000));
 	EXPECT_EQ(-EINTR, op[1]->ret);
 	EXPECT_EQ(0, px->actor[0].ret);
+}
+
+/*
+ * A cycle of one. A task that waits for itself must sleep: were it taken for
+ * one whose lock is free, it would try again for ever, at its priority (H12).
+ */
+static void self_lock(struct __test_metadata *_metadata, struct px *px,
+		      uint32_t code, uint32_t unlock)
+{
+	struct px_actor *a = px_actor(px, 1, PX_FIFO(50));
+	struct px_actor *kick = px_actor(px, 1, PX_FIFO(60));
+	struct tpe_op *op, *alive;
+	long long exec;
+
+	px_wait(a, PX_GO);
+	px_op(a, code, 0, 0);
+	op = px_op(a, code, 0, 0);
+	op->subclass = 1;
+	op->mode = TPE_KILLABLE;
+	px_op(a, unlock, 0, 0);
+	/* Before it sleeps, it spins on the owner until it is preempted. */
+	px_wait(kick, PX_GO);
+	px_sleep(kick, MS(2));
+	px_op(kick, TPE_LOOP, 1, 10);
+	/* Never runs while @a does, not by the fair server either. */
+	alive = add_bystander(px, PX_FIFO(1));
+
+	ASSERT_EQ(0, px_go(px));
+	ASSERT_EQ(0, px_wait_blocked(a, op, 3000));
+	ASSERT_EQ(0, wait_done(&kick->op[2], kick, 3000));
+	exec = px_sched(a->pid, "se.sum_exec_runtime");
+	ASSERT_EQ(0, px_set_flag(px, PX_STOP));
+	EXPECT_EQ(0, wait_done(alive, &px->actor[2], 1000))
+		TH_LOG("the CPU is dead to all below the task");
+	EXPECT_EQ(exec, px_sched(a->pid, "se.sum_exec_runtime"));
+	if (px->on)
+		EXPECT_GT(px_delta(px, "degraded_cycle"), 0);
+
+	EXPECT_TRUE(px_blocked(a, op));
+	ASSERT_EQ(0, kill(a->pid, SIGKILL));
+	ASSERT_EQ(0, px_join(px, 5000));
+	/* A mutex is granted to its first waiter when that is its owner. */
+	EXPECT_EQ(code == TPE_MUTEX_LOCK ? -EALREADY : -EINTR, op->ret);
+}
+
+TEST_F(cycle, self)
+{
+	self_lock(_metadata, self->px, TPE_MUTEX_LOCK, TPE_MUTEX_UNLOCK);
+}
+
+TEST_F(cycle, self_rwsem)
+{
+	self_lock(_metadata, self->px, TPE_DOWN_WRITE, TPE_UP);
 }
 
 int main(int argc, char **argv)

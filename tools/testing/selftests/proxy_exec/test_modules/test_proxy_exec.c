@@ -118,7 +118,8 @@ static int tpe_mutex_lock(struct tpe_run *run, const struct tpe_op *op)
 	struct mutex *lock = &run->ctx->mutex[op->arg];
 	int ret = 0;
 
-	if (test_bit(op->arg, run->mutexes))
+	/* Locking twice is a deadlock, only for those who can be killed. */
+	if (test_bit(op->arg, run->mutexes) && op->mode != TPE_KILLABLE)
 		return -EALREADY;
 
 	switch (op->mode) {
@@ -131,6 +132,11 @@ static int tpe_mutex_lock(struct tpe_run *run, const struct tpe_op *op)
 	default:
 		mutex_lock_nested(lock, op->subclass);
 		break;
+	}
+	if (!ret && test_bit(op->arg, run->mutexes)) {
+		/* Its first waiter is its owner: granted, but one unlock. */
+		mutex_release(&lock->dep_map, _THIS_IP_);
+		return -EALREADY;
 	}
 	if (!ret)
 		__set_bit(op->arg, run->mutexes);
@@ -163,11 +169,12 @@ static int tpe_down_write(struct tpe_run *run, const struct tpe_op *op)
 {
 	struct rw_semaphore *sem = &run->ctx->rwsem[op->arg];
 
-	if (test_bit(op->arg, run->readers) || test_bit(op->arg, run->writers))
+	if (test_bit(op->arg, run->readers) ||
+	    (test_bit(op->arg, run->writers) && op->mode != TPE_KILLABLE))
 		return -EALREADY;
 	if (op->mode == TPE_UNINTERRUPTIBLE)
-		down_write(sem);
-	else if (down_write_killable(sem))
+		down_write_nested(sem, op->subclass);
+	else if (down_write_killable_nested(sem, op->subclass))
 		return -EINTR;
 	__set_bit(op->arg, run->writers);
 	return 0;

@@ -53,7 +53,7 @@ enum tpe_mode {
 struct tpe_op {
 	__u32 code;
 	__u32 arg;
-	__u32 subclass;		/* lockdep subclass of a mutex */
+	__u32 subclass;		/* lockdep's, of a mutex or writer */
 	__u32 mode;
 	__u64 val;
 	__u32 watch;		/* slot whose progress is recorded at start */
