@@ -324,8 +324,15 @@ static void proxy_unblock(struct rq *rq, struct task_struct *p)
  */
 static void proxy_dequeue(struct rq *rq, struct task_struct *p, int flags)
 {
-	if (p == rq->donor)
+	if (p == rq->donor) {
+		/*
+		 * For a task that leaves the CPU ->balance() looks for another
+		 * to pull. It does not get to see this one leave.
+		 */
+		if (p != rq->curr && p->sched_class != &fair_sched_class)
+			rq->proxy_pull = true;
 		proxy_reset_donor(rq);
+	}
 	proxy_unmark(rq, p);
 
 	if (dequeue_task(rq, p, DEQUEUE_SLEEP | DEQUEUE_NOCLOCK | flags))
@@ -550,6 +557,22 @@ static void proxy_zap_balance_callbacks(struct rq *rq)
 }
 
 /*
+ * An RT or deadline donor has left the runqueue, see proxy_dequeue(). Only now,
+ * because the callbacks are run at the end of this __schedule().
+ */
+static void proxy_queue_pull(struct rq *rq)
+{
+#ifdef CONFIG_SMP
+	if (!rq->proxy_pull)
+		return;
+
+	rt_queue_pull_task(rq);
+	deadline_queue_pull_task(rq);
+#endif
+	rq->proxy_pull = false;
+}
+
+/*
  * @p blocks as if there was no proxy execution. If it has just called
  * schedule() that includes delayed dequeue; otherwise it is too late for that.
  */
@@ -624,16 +647,18 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
 
 	/*
 	 * With the donor unchanged the pick has not told the class anything,
-	 * but who runs is about to change: settle the account of rq->curr, and
-	 * let it be pushed. The fair class has done the first in its pick.
+	 * but who runs is about to change: have it look for tasks to push. The
+	 * account is up to date, see proxy_update_curr().
 	 */
-	if (same_donor && next->sched_class != &fair_sched_class) {
+	if (same_donor && (next->sched_class == &rt_sched_class ||
+			   next->sched_class == &dl_sched_class)) {
 		put_prev_task(rq, next);
 		next->sched_class->set_next_task(rq, next, true);
 	}
 
 	if (!task_is_blocked(next)) {
 		proxy_set_waiter(rq, NULL);
+		proxy_queue_pull(rq);
 		return next;
 	}
 
@@ -672,6 +697,7 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
 		p = owner;
 	} while (task_is_blocked(p));
 
+	proxy_queue_pull(rq);
 	proxy_set_waiter(rq, waiter);
 	if (waiter) {
 		proxy_count(PROXY_DONATIONS);

@@ -54,6 +54,18 @@ static inline bool proxy_keep(struct rq *rq, struct task_struct *p)
 	return sched_proxy_exec() && p->blocked_on && __proxy_keep(rq, p);
 }
 
+/*
+ * Before the pick, with @prev on its way out: the pick can leave the donor as
+ * it is, and does then not bring its account up to date. This must come first,
+ * because it may show that the donor's time is used up.
+ */
+static inline void proxy_update_curr(struct rq *rq, struct task_struct *prev)
+{
+	if (sched_proxy_exec() &&
+	    unlikely(rq->proxy_waiter || task_is_blocked(prev)))
+		rq->donor->sched_class->update_curr(rq);
+}
+
 /* @next was picked, and is the donor: who is to run? %NULL: pick again. */
 static inline struct task_struct *find_proxy_task(struct rq *rq,
 						  struct task_struct *next)
@@ -62,7 +74,8 @@ static inline struct task_struct *find_proxy_task(struct rq *rq,
 
 	rq_set_donor(rq, next);
 	if (!sched_proxy_exec() ||
-	    likely(!rq->proxy_waiter && !task_is_blocked(next)))
+	    likely(!rq->proxy_waiter && !rq->proxy_pull &&
+		   !task_is_blocked(next)))
 		return next;
 
 	return __find_proxy_task(rq, next, same_donor);
@@ -114,6 +127,10 @@ static inline bool rq_is_proxying(struct rq *rq)
 static inline bool proxy_keep(struct rq *rq, struct task_struct *p)
 {
 	return false;
+}
+
+static inline void proxy_update_curr(struct rq *rq, struct task_struct *prev)
+{
 }
 
 static inline struct task_struct *find_proxy_task(struct rq *rq,
