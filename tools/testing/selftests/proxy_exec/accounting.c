@@ -4,6 +4,7 @@
  * a task ran is the owner's, what the scheduler decides by is the donor's.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "../kselftest_harness.h"
@@ -207,21 +208,20 @@ TEST_F(accounting, sum_is_the_wall_clock)
 	EXPECT_LE(percent(w.owner.exec, w.wall), 65);
 }
 
-static void expect_burned(struct __test_metadata *_metadata,
-			  struct px_actor *a, const char *who,
-			  struct sample before)
+/* What was added to exec and clock since @before, next to what was burned. */
+static struct sample used(struct __test_metadata *_metadata,
+			  struct px_actor *a, struct sample before)
 {
 	long long burned = px_burned(a);
 	struct sample s = sample(a);
 
 	s.exec -= before.exec;
 	s.clock -= before.clock;
-	TH_LOG("%s: burned %lld us, exec %lld us, clock %lld us", who,
+	TH_LOG("%d burned %lld us, exec %lld us, clock %lld us", a->slot,
 	       burned / 1000, s.exec / 1000, s.clock / 1000);
 	EXPECT_GE(percent(s.exec, burned), 95);
-	EXPECT_LE(percent(s.exec, burned), 115);
-	EXPECT_GE(percent(s.clock, burned), 95);
-	EXPECT_LE(percent(s.clock, burned), 115);
+	EXPECT_EQ(s.exec, s.clock);
+	return s;
 }
 
 /*
@@ -234,6 +234,7 @@ static void short_bursts(struct __test_metadata *_metadata, struct px *px,
 {
 	struct px_actor *owner = px_actor(px, 1, PX_FAIR(19));
 	struct px_actor *donor = px_actor(px, 1, attr);
+	long long share, burned;
 	struct sample o, d;
 	struct tpe_op *rest;
 
@@ -260,8 +261,14 @@ static void short_bursts(struct __test_metadata *_metadata, struct px *px,
 	ASSERT_EQ(0, px_wait_blocked(owner, rest, 5000));
 	EXPECT_GE(px_delta(px, "donations"), BURSTS * 9 / 10);
 	EXPECT_GE(px_burned(donor), BURSTS * BURST);
-	expect_burned(_metadata, owner, "owner", o);
-	expect_burned(_metadata, donor, "donor", d);
+	o = used(_metadata, owner, o);
+	d = used(_metadata, donor, d);
+	/* Both have the same overhead, which varies with the kernel. */
+	share = percent(d.exec, d.exec + o.exec);
+	burned = px_burned(donor);
+	burned = percent(burned, burned + (long long)px_burned(owner));
+	TH_LOG("donor burned %lld %%, was credited %lld %%", burned, share);
+	EXPECT_LE(llabs(share - burned), 8);
 	px_set_flag(px, PX_STOP);
 	ASSERT_EQ(0, px_join(px, 5000));
 }
@@ -343,6 +350,8 @@ TEST_F(accounting, rttime_limit)
 
 	set_scene(px, &s, PX_FAIR(19), PX_FIFO(50));
 	s.donor->rttime = 50000;
+	/* The limit is looked at in a tick of the task that has it. */
+	px_burn(s.donor, MS(5));
 	ASSERT_EQ(0, px_run(px, 5000));
 	EXPECT_GE(s.lock->end - s.lock->start, MS(SECTION_MS) / 2);
 	EXPECT_EQ(0, s.donor->sigxcpu);

@@ -189,6 +189,18 @@ TEST_F(churn, affinity_of_owner)
 	ASSERT_EQ(0, px_set_cpus(self->owner->pid, 2));
 }
 
+/* Idle CPUs look for work, and find waiters that are not to be had (H59). */
+TEST_F(churn, balance)
+{
+	int i;
+
+	for (i = 0; i < WAITERS; i++)
+		ASSERT_EQ(0, px_set_cpus(self->waiter[i]->pid, ~0ul));
+	px_sleep_ms(300);
+	for (i = 0; i < WAITERS; i++)
+		EXPECT_EQ('D', px_state(self->waiter[i]->pid));
+}
+
 static int move(const char *group, pid_t pid)
 {
 	char path[128], text[16];
@@ -249,6 +261,94 @@ TEST_F(churn, everything)
 	}
 	for (i = 0; i < WAITERS; i++)
 		px_set_cpus(self->waiter[i]->pid, 2);
+}
+
+FIXTURE(push)
+{
+	struct px *px;
+};
+
+FIXTURE_SETUP(push)
+{
+	self->px = px_open();
+	ASSERT_NE(NULL, self->px);
+}
+
+FIXTURE_TEARDOWN(push)
+{
+	EXPECT_EQ(NULL, px_splat(self->px));
+	EXPECT_EQ(0, px_close(self->px));
+}
+
+/*
+ * An owner that could be pushed, and found no CPU to go to, is among those that
+ * wait to be pushed while it runs on a donor's time (H52).
+ */
+static void push(struct __test_metadata *_metadata, struct px *px,
+		 struct px_attr owner_attr, struct px_attr low_attr,
+		 struct px_attr hog_attr, struct px_attr donor_attr)
+{
+	struct px_actor *owner, *donor, *low, *hog;
+	struct tpe_op *lock;
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	bool blocked;
+
+	if (cpus < 3)
+		SKIP(return, "needs three CPUs");
+	hog = px_actor(px, 2, hog_attr);
+	px_wait(hog, PX_GO);
+	px_burn_until(hog, PX_STOP, MS(2000));
+
+	owner = px_actor(px, 1, owner_attr);
+	px_wait(owner, PX_GO);
+	px_lock(owner, 0);
+	px_set(owner, PX_HELD);
+	px_burn_until(owner, PX_FLAG + 1, MS(2000));
+	px_unlock(owner, 0);
+
+	donor = px_actor(px, 1, donor_attr);
+	px_wait(donor, PX_FLAG);
+	lock = px_lock(donor, 0);
+	px_unlock(donor, 0);
+	px_set(donor, PX_STOP);
+
+	/* Wakes where the owner runs, and is less important. */
+	low = px_actor(px, 1, low_attr);
+	px_wait(low, PX_HELD);
+	px_burn(low, US(10));
+	px_sleep(low, MS(1));
+	px_op(low, TPE_LOOP, 1, 20);
+
+	ASSERT_EQ(0, px_go(px));
+	px_sleep_ms(2);
+	ASSERT_EQ(0, px_set_cpus(owner->pid, 6));
+	ASSERT_EQ(0, px_set_cpus(low->pid, 6));
+	ASSERT_EQ(0, px_set_flag(px, PX_FLAG));
+	/* If CPU 2 was free for a moment, the owner may have gone there. */
+	blocked = !px_wait_blocked(donor, lock, 300);
+	TH_LOG("donor %s", blocked ? "blocked" : "spins");
+	px_sleep_ms(20);
+	ASSERT_EQ(0, px_set_flag(px, PX_FLAG + 1));
+	ASSERT_EQ(0, px_join(px, 8000));
+	EXPECT_EQ(0, lock->ret);
+	EXPECT_EQ(1, lock->cpu);
+	if (px->on && blocked)
+		EXPECT_GT(px_delta(px, "donations"), 0);
+}
+
+TEST_F(push, rt)
+{
+	push(_metadata, self->px, PX_FIFO(10), PX_FIFO(5), PX_FIFO(20),
+	     PX_FIFO(50));
+}
+
+TEST_F(push, deadline)
+{
+	ASSERT_EQ(0, px_dl_begin(self->px));
+	/* Long enough for nobody to be throttled, and CPU 2 to be free. */
+	push(_metadata, self->px, PX_DL(MS(1900), MS(2000)),
+	     PX_DL(MS(10), MS(4000)), PX_DL(MS(1000), MS(1000)),
+	     PX_DL(MS(80), MS(100)));
 }
 
 int main(int argc, char **argv)

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 
 #include "../kselftest_harness.h"
 #include "proxy_util.h"
@@ -236,12 +237,39 @@ static struct tpe_op *add_repeater(struct px *px, int cpu, struct px_attr attr,
 	struct tpe_op *op;
 
 	px_wait(a, PX_GO);
-	px_lock(a, 0);
+	op = px_lock(a, 0);
+	op->mode = a->slot & 1 ? TPE_INTERRUPTIBLE : TPE_UNINTERRUPTIBLE;
 	px_burn(a, US(300));
 	px_unlock(a, 0);
 	op = px_burn(a, US(200));
 	px_op(a, TPE_LOOP, 1, rounds);
 	return op;
+}
+
+/* Tasks in uninterruptible sleep as the load average counts them, -1: unknown */
+static long long uninterruptible(void)
+{
+	long long sum = 0, value, least = -1;
+	char line[256];
+	FILE *file;
+	int i;
+
+	/* Others may sleep for a moment, too. */
+	for (i = 0; i < 20; i++) {
+		file = fopen("/sys/kernel/debug/sched/debug", "r");
+		if (!file)
+			return -1;
+		for (sum = 0; fgets(line, sizeof(line), file);) {
+			if (sscanf(line, " .nr_uninterruptible : %lld",
+				   &value) == 1)
+				sum += value;
+		}
+		fclose(file);
+		if (!i || sum < least)
+			least = sum;
+		px_sleep_ms(2);
+	}
+	return least;
 }
 
 static void repeat(struct __test_metadata *_metadata, struct px *px,
@@ -251,6 +279,7 @@ static void repeat(struct __test_metadata *_metadata, struct px *px,
 		PX_FAIR(19), PX_FAIR(0), PX_FIFO(20), PX_IDLE, PX_FAIR(-20),
 		PX_RR(30), PX_FIFO(10), PX_BATCH(5),
 	};
+	long long before = uninterruptible();
 	struct tpe_op *op[16];
 	int i;
 
@@ -262,6 +291,10 @@ static void repeat(struct __test_metadata *_metadata, struct px *px,
 		EXPECT_EQ(21, op[i]->runs);
 		EXPECT_EQ(cpus ? i % cpus : 1, op[i]->cpu);
 	}
+	EXPECT_EQ(before, uninterruptible());
+	/* A lock handed over is no deadlock (H12). */
+	if (px->on)
+		EXPECT_EQ(0, px_delta(px, "degraded_cycle"));
 }
 
 TEST_F(wakeup, many_waiters_one_cpu)
@@ -285,20 +318,41 @@ TEST_F(wakeup, workers)
 	struct px *px = self->px;
 	struct px_actor *owner = px_actor(px, 1, PX_FAIR(0));
 	struct px_actor *storm = px_actor(px, 1, PX_FIFO(50));
+	int times = px_timing() ? 300 : 30;
 	struct tpe_op *works;
 
 	px_wait(owner, PX_GO);
 	px_lock(owner, 0);
 	works = px_op(owner, TPE_WORKS, 0, TPE_MAX_WORKS);
 	px_unlock(owner, 0);
-	px_set(owner, PX_STOP);
+	px_op(owner, TPE_WORKS_FINI, 0, 0);
+	/* The way to sleep is a matter of nanoseconds: try often. */
+	px_op(owner, TPE_LOOP, 1, times);
 
 	px_wait(storm, PX_GO);
-	px_sleep(storm, US(50));
-	px_burn(storm, US(20));
-	px_op(storm, TPE_LOOP, 1, 2000);
-	ASSERT_EQ(0, px_run(px, 15000));
+	px_sleep(storm, US(20));
+	px_burn(storm, US(2));
+	px_op(storm, TPE_LOOP, 1, 100 * times);
+	ASSERT_EQ(0, px_run(px, 25000));
 	EXPECT_EQ(0, works->ret);
+}
+
+/*
+ * Once it has the lock, a task that sleeps for another reason is an ordinary
+ * sleeper, whatever becomes of that lock (H7).
+ */
+TEST_F(wakeup, sleeps_after)
+{
+	struct px *px = self->px;
+	struct px_actor *donor;
+	struct tpe_op *nap;
+
+	add_owner(px, PX_FAIR(19), MS(10), 0);
+	add_waiter(px, PX_FIFO(50), MS(2), TPE_UNINTERRUPTIBLE);
+	donor = &px->actor[1];
+	nap = px_sleep(donor, MS(30));
+	ASSERT_EQ(0, px_run(px, 5000));
+	EXPECT_GE(nap->end - nap->start, MS(30));
 }
 
 /* --- what /proc says (H50) ---------------------------------------------- */

@@ -34,7 +34,7 @@
 /* A longer step of the clock means that another task ran meanwhile. */
 #define TPE_GAP_NS	(30 * NSEC_PER_USEC)
 
-#define TPE_WORK_NS	(200 * NSEC_PER_USEC)
+#define TPE_WORK_NS	(20 * NSEC_PER_USEC)
 
 static DEFINE_WD_CLASS(tpe_wd_class);
 static DEFINE_WW_CLASS(tpe_ww_class);
@@ -274,6 +274,15 @@ static void tpe_ping_fn(struct work_struct *work)
 	complete(&container_of(work, struct tpe_works, ping)->pinged);
 }
 
+static void tpe_works_fini(struct tpe_run *run)
+{
+	if (!run->works)
+		return;
+	destroy_workqueue(run->works->wq);
+	kfree(run->works);
+	run->works = NULL;
+}
+
 /*
  * Hold a mutex, let many works of one worker pool block on it, and wait for a
  * work of the same pool that does not want it. It runs only if the pool
@@ -306,7 +315,7 @@ static int tpe_works(struct tpe_run *run, const struct tpe_op *op)
 	INIT_WORK(&works->ping, tpe_ping_fn);
 	queue_work_on(cpu, works->wq, &works->ping);
 	if (!wait_for_completion_timeout(&works->pinged, 5 * HZ))
-		return -ETIMEDOUT;
+		return -ETIME;
 	return 0;
 }
 
@@ -380,6 +389,11 @@ static int tpe_do_op(struct tpe_run *run, struct tpe_op *op)
 		return tpe_loop(run, op);
 	case TPE_WORKS:
 		return tpe_works(run, op);
+	case TPE_WORKS_FINI:
+		if (!bitmap_empty(run->mutexes, TPE_MUTEXES))
+			return -EPERM;
+		tpe_works_fini(run);
+		return 0;
 	default:
 		return 0;
 	}
@@ -416,10 +430,7 @@ static void tpe_unwind(struct tpe_run *run)
 	for_each_set_bit(nr, run->writers, TPE_RWSEMS)
 		up_write(&run->ctx->rwsem[nr]);
 	tpe_ww_fini(run);
-	if (run->works) {
-		destroy_workqueue(run->works->wq);
-		kfree(run->works);
-	}
+	tpe_works_fini(run);
 }
 
 static unsigned int tpe_arg_limit(const struct tpe_op *op, u32 nr)

@@ -39,6 +39,7 @@ enum tpe_code {
 	TPE_YIELD,
 	TPE_LOOP,		/* arg: op to go back to, val: times */
 	TPE_WORKS,		/* arg: mutex held, val: works that want it */
+	TPE_WORKS_FINI,		/* wait for them, with no mutex held */
 	TPE_CODES
 };
 
