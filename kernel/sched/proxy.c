@@ -329,7 +329,7 @@ static void proxy_dequeue(struct rq *rq, struct task_struct *p, int flags)
 		 * For a task that leaves the CPU ->balance() looks for another
 		 * to pull. It does not get to see this one leave.
 		 */
-		if (p != rq->curr && p->sched_class != &fair_sched_class)
+		if (!task_current(rq, p) && p->sched_class != &fair_sched_class)
 			rq->proxy_pull = true;
 		proxy_reset_donor(rq);
 	}
