@@ -22,31 +22,52 @@
  *		that rq->curr owns: rq->proxy_waiter. If that one leaves, it is
  *		the donor itself until the next pick.
  *
- * States of a task, p->proxy.blocked and p->on_rq
+ * Where a waiter is
  *
- *		schedule() [keep]		    picked, cannot be served;
- *   running ----------------------> blocked      somebody needs it off [demote]
- *	^  ^			     (queued) -----------------------> asleep
- *	|  |   lock found free [walk]  |  |					 |
- *	|  +---------------------------+  | wakeup, and not the current donor	 |
- *	|  |  wakeup of the current donor |					 |
- *	|  +------------------------------+					 |
- *	+----------------------------------- ordinary wakeup --------------------+
+ *   queued	p->proxy.blocked, on a runqueue: that of its owner. It competes,
+ *		and if it is picked the owner runs. At home that is where it
+ *		blocked; elsewhere it was carried there, p->proxy.home tells.
+ *   on its way	in rq->proxy_outbox of the runqueue it has just left.
+ *   parked	in p->proxy.donors of its owner, because that does not need help
+ *		now: it runs, or sleeps, or is parked itself.
+ *   asleep	as it would be without proxy execution.
  *
- *   A blocked task keeps its p->__state: for whoever wakes it, it sleeps. It
- *   never changes runqueues; what would move it demotes it first. As this is
- *   possible at any time under rq->lock, and the lock's own wakeup is always
- *   sent, falling back to plain blocking is never a matter of correctness.
+ *   All but "queued" are ordinary sleepers, off all runqueues, for everybody
+ *   else. The only state in which a donor can help is "owner runnable but not
+ *   running", and only then is it queued.
+ *
+ *	    schedule(): owner here		picked, owner not here
+ *   running ---------------> queued ------------------------> on its way
+ *	^  \___________________ | ^ ________________________________^ |
+ *	|    owner elsewhere	  | |		       [proxy_place()] |
+ *	|			  | +---- owner runnable, not running -+
+ *	|	wakeup		  | |				       |
+ *	|			  | |   [proxy_feed()]		       v
+ *	+-------------------------+ +------------------------------- parked
+ *	|			  | somebody needs it off	       |
+ *	|			  v				       |
+ *	+----------------------- asleep <------------------------------+
+ *
+ *   A waiter keeps its p->__state: for whoever wakes it, it sleeps. While it is
+ *   queued it does not change runqueues; what would move it demotes it first.
+ *   As this is possible at any time under rq->lock, and the lock's own wakeup is
+ *   always sent, falling back to plain blocking is never a matter of
+ *   correctness.
  *
  * Invariants
  *
  *   [I1] A blocked task does not run, but to return from its own schedule()
  *	  after the mark is gone.
  *   [I2] rq->curr is allowed on its CPU: an owner is only run on the CPU it is
- *	  queued on, a donor blocks where it ran.
+ *	  queued on. A donor runs only after a wakeup has placed it, or where it
+ *	  has blocked.
  *   [I3] A task is on one runqueue and runs on one CPU at most.
  *   [I4] Time: see the table at task_current() for what is charged to whom.
- *   [I5] A blocked task is queued, or asleep on the wait list of its lock.
+ *   [I5] A waiter is queued, parked on a task that will take it along, or
+ *	  asleep on the wait list of its lock. Whoever is next for a released
+ *	  lock is woken.
+ *   [I6] A mutex released on the time of a donor goes to the waiter of that
+ *	  mutex through which the donation came, see __mutex_proxy_handoff().
  *   [I7] Off is off: nothing is ever blocked, and donor and curr never differ.
  *   [I8] A walk is bounded by PROXY_MAX_DEPTH, and ends where it meets itself.
  *   [I9] What cannot be served falls back to plain blocking, and is counted.
@@ -55,14 +76,38 @@
  *   blocked. When it stops being blocked rq->curr becomes its own donor again,
  *   before rq->lock is released.
  *
+ *   A task with parked donors that is queued but does not run is in
+ *   rq->proxy_pending, or is about to be when rq->lock is released.
+ *
  * Locks, and who writes what
+ *
+ *   p->pi_lock -> rq->lock -> lock of a struct sched_proxy_queue
  *
  *   The walk holds rq->lock and nothing else. No lock's wait_lock is taken by
  *   the scheduler; wakeups are sent with no wait_lock held.
  *
  *   p->blocked_on		p itself, under the wait_lock of the lock
- *   p->proxy			rq->lock of the runqueue p is queued on
+ *   p->proxy.blocked, walk	rq->lock of the runqueue p is queued on
+ *   p->proxy.home		p->pi_lock, with p off the runqueues
+ *   p->proxy.queue, node	the lock of that queue. A sleeping p is put in a
+ *				queue under p->pi_lock, or under rq->lock of the
+ *				runqueue it has not yet left.
+ *   p->proxy.pending		rq->lock of the runqueue p is queued on
  *   rq->donor, rq->proxy_*	rq->lock
+ *
+ * Carrying a waiter to its owner
+ *
+ *   A waiter that leaves a runqueue can be woken from that moment on, and its
+ *   stack is in use until the switch is done. So it is put in the outbox, the
+ *   next task is picked and switched to, and only then, from a balance callback
+ *   which drops rq->lock, the waiter is placed: with p->pi_lock held, as in a
+ *   wakeup, which excludes any. All links of a chain go in one pass, the one
+ *   next to the owner first.
+ *
+ *   A wakeup takes the waiter out of whatever queue it is in before anything
+ *   else happens to it. Whoever finds it in a queue and has p->pi_lock therefore
+ *   knows that it still sleeps, and waits for the same lock: there are no stale
+ *   entries to recognize.
  *
  * Why rq->lock alone is enough
  *
@@ -81,8 +126,7 @@
  *
  *   If the owner is anywhere else, or nobody owns the lock, or the lock does
  *   not tell, what was read is a hint. All that follows from a hint is that p
- *   is let run, to look for itself, or that it sleeps as it would without
- *   proxy execution.
+ *   is let run, to look for itself, or that it leaves this runqueue.
  *
  *   An owner holds the lock, so it has not exited; optimistic spinning relies
  *   on that, too. Interrupts are off from before its name is read until after
@@ -92,9 +136,10 @@
  * Termination
  *
  *   Each walk follows at most PROXY_MAX_DEPTH links. A walk that does not end
- *   in a task to run turns all of its chain into ordinary sleepers before the
- *   next pick, so there are at most as many picks in a row as there are blocked
- *   tasks here. No new ones can come: they come from this CPU.
+ *   in a task to run takes all of its chain off the runqueue before the next
+ *   pick. New ones come only when another CPU gets hold of rq->lock in between,
+ *   to carry a waiter here because its owner is queued here and does not run;
+ *   when that is picked, it is served.
  *
  * Races considered
  *
@@ -116,11 +161,19 @@
  *   (f) A task preempted after it has set blocked_on and before it calls
  *	 schedule() is not blocked, and may be the end of a chain.
  *
+ *   (g) A waiter is parked on an owner that sleeps, while the owner is woken:
+ *	 see proxy_settle().
+ *   (h) A waiter is parked on an owner that releases the lock at the same time:
+ *	 see proxy_still_owner().
+ *   (i) A waiter is parked on what looks like an owner, but has released the
+ *	 lock, and exits: its queue is closed when it is off its CPU for the last
+ *	 time. Its memory outlives whoever has found it with interrupts off.
+ *
  * Not handled, falls back to plain blocking
  *
- *   Owners that sleep or are on another CPU; core scheduling; sched_ext as
- *   donor or owner; reader-owned rw_semaphores. Pushing and pulling move
- *   neither donors nor the task that runs for one.
+ *   Core scheduling; sched_ext as donor or owner; reader-owned rw_semaphores;
+ *   freezable waits; CPUs that go down. Pushing and pulling move neither donors
+ *   nor the task that runs for one.
  */
 
 #include <linux/debugfs.h>
@@ -168,6 +221,9 @@ static int __init proxy_init(void)
 }
 core_initcall(proxy_init);
 
+/* The owner of a lock is not queued here, and this is all that is certain. */
+#define PROXY_AWAY		NR_PROXY_STATS
+
 struct proxy_stats {
 	unsigned long	nr[NR_PROXY_STATS];
 	unsigned int	max_depth;
@@ -196,6 +252,107 @@ static void proxy_update_rq_clock(struct rq *rq)
 	if (!IS_ENABLED(CONFIG_SCHED_DEBUG) ||
 	    !(rq->clock_update_flags & RQCF_UPDATED))
 		update_rq_clock(rq);
+}
+
+static void proxy_init_queue(struct sched_proxy_queue *q, bool outbox)
+{
+	raw_spin_lock_init(&q->lock);
+	plist_head_init(&q->tasks);
+	q->outbox = outbox;
+	q->closed = false;
+}
+
+void proxy_fork(struct task_struct *p)
+{
+	memset(&p->proxy, 0, sizeof(p->proxy));
+	p->proxy.home = -1;
+	proxy_init_queue(&p->proxy.donors, false);
+	INIT_LIST_HEAD(&p->proxy.pending);
+}
+
+void __init proxy_init_rq(struct rq *rq)
+{
+	proxy_init_queue(&rq->proxy_outbox, true);
+	INIT_LIST_HEAD(&rq->proxy_pending);
+}
+
+static bool proxy_put(struct task_struct *p, struct sched_proxy_queue *q, int key)
+{
+	guard(raw_spinlock)(&q->lock);
+
+	if (q->closed)
+		return false;
+
+	plist_node_init(&p->proxy.node, key);
+	plist_add(&p->proxy.node, &q->tasks);
+	WRITE_ONCE(p->proxy.queue, q);
+	return true;
+}
+
+static void __proxy_take(struct task_struct *p, struct sched_proxy_queue *q)
+{
+	lockdep_assert_held(&q->lock);
+
+	plist_del(&p->proxy.node, &q->tasks);
+	WRITE_ONCE(p->proxy.queue, NULL);
+}
+
+static bool proxy_take(struct task_struct *p, struct sched_proxy_queue *q)
+{
+	guard(raw_spinlock)(&q->lock);
+
+	if (p->proxy.queue != q)
+		return false;
+
+	__proxy_take(p, q);
+	return true;
+}
+
+/* The first task of @q, or the first that is blocked on @word */
+static struct task_struct *proxy_first(struct sched_proxy_queue *q,
+				       unsigned long word)
+{
+	struct task_struct *p;
+
+	guard(raw_spinlock)(&q->lock);
+
+	plist_for_each_entry(p, &q->tasks, proxy.node) {
+		if (!word || READ_ONCE(p->blocked_on) == word)
+			return p;
+	}
+
+	return NULL;
+}
+
+void __proxy_claim(struct task_struct *p)
+{
+	struct sched_proxy_queue *q;
+
+	lockdep_assert_held(&p->pi_lock);
+
+	/* It can be passed on meanwhile, see proxy_pass_on(). */
+	do {
+		q = READ_ONCE(p->proxy.queue);
+	} while (q && !proxy_take(p, q));
+}
+
+void __proxy_tick(struct rq *rq)
+{
+	resched_curr(rq);
+}
+
+void __proxy_exit(struct task_struct *p)
+{
+	struct sched_proxy_queue *q = &p->proxy.donors;
+	struct task_struct *donor, *next;
+
+	guard(raw_spinlock_irqsave)(&q->lock);
+
+	q->closed = true;
+	plist_for_each_entry_safe(donor, next, &q->tasks, proxy.node) {
+		proxy_count(PROXY_DEGRADED_EXITING);
+		__proxy_take(donor, q);
+	}
 }
 
 /* Is @p a link of the chain that rq->curr runs for? */
@@ -339,6 +496,19 @@ static void proxy_dequeue(struct rq *rq, struct task_struct *p, int flags)
 		__block_task(rq, p);
 }
 
+/*
+ * @p leaves the runqueue for its owner, wherever that is. This continues after
+ * the switch, see proxy_balance(). The higher @pos, the sooner.
+ */
+static void proxy_leave(struct rq *rq, struct task_struct *p, int pos)
+{
+	if (IS_ENABLED(CONFIG_SMP))
+		proxy_put(p, &rq->proxy_outbox, -pos);
+	else
+		proxy_count(PROXY_DEGRADED_BUSY);
+	proxy_dequeue(rq, p, DEQUEUE_SPECIAL);
+}
+
 void __proxy_demote(struct rq *rq, struct task_struct *p, enum proxy_stat why)
 {
 	lockdep_assert_rq_held(rq);
@@ -371,29 +541,6 @@ void __proxy_class_change(struct rq *rq, struct task_struct *p)
 	resched_curr(rq);
 }
 
-bool __proxy_keep(struct rq *rq, struct task_struct *p)
-{
-	enum proxy_stat what = PROXY_KEPT;
-
-	lockdep_assert_rq_held(rq);
-
-	if (!proxy_class(p->sched_class))
-		what = PROXY_DEGRADED_CLASS;
-	else if (!cpu_active(cpu_of(rq)))
-		what = PROXY_DEGRADED_HOTPLUG;
-	else if (sched_core_enabled(rq))
-		what = PROXY_DEGRADED_CORE;
-	else if (READ_ONCE(p->__state) & TASK_FREEZABLE)
-		what = PROXY_DEGRADED_ATTR;	/* by the freezer */
-
-	proxy_count(what);
-	if (what != PROXY_KEPT)
-		return false;
-
-	proxy_mark(rq, p);
-	return true;
-}
-
 /*
  * A wakeup finds @p queued but blocked. The donor that this CPU has picked
  * goes on right here, and at once: nothing would otherwise tell rq->curr to
@@ -417,7 +564,7 @@ bool __proxy_wake(struct rq *rq, struct task_struct *p)
 	if (proxy_on_chain(rq, p))
 		resched_curr(rq);
 
-	if (task_current_donor(rq, p)) {
+	if (task_current_donor(rq, p) && p->proxy.home < 0) {
 		proxy_unblock(rq, p);
 		proxy_reset_donor(rq);
 		resched_curr(rq);
@@ -465,25 +612,25 @@ static enum proxy_stat proxy_owner_here(struct rq *rq, struct task_struct *owner
 {
 	switch (smp_load_acquire(&owner->on_rq)) {	/* [R1] */
 	case 0:
-		return PROXY_DEGRADED_ASLEEP;
+		return PROXY_AWAY;
 	case TASK_ON_RQ_MIGRATING:
-		return PROXY_DEGRADED_MIGRATING;
+		return PROXY_AWAY;
 	}
 
 	if (task_cpu(owner) != cpu_of(rq))	/* [R2] */
-		return PROXY_DEGRADED_REMOTE;
+		return PROXY_AWAY;
 
 	smp_rmb();				/* pairs with __set_task_cpu() */
 	switch (READ_ONCE(owner->on_rq)) {	/* [R3] */
 	case 0:
-		return PROXY_DEGRADED_ASLEEP;
+		return PROXY_AWAY;
 	case TASK_ON_RQ_MIGRATING:
-		return PROXY_DEGRADED_MIGRATING;
+		return PROXY_AWAY;
 	}
 
 	/* Queued here and stable from here on */
 	if (owner->se.sched_delayed)
-		return PROXY_DEGRADED_ASLEEP;
+		return PROXY_AWAY;
 	if (!proxy_class(owner->sched_class))
 		return PROXY_DEGRADED_CLASS;
 
@@ -535,6 +682,47 @@ static enum proxy_stat proxy_follow(struct rq *rq, struct task_struct *p,
 	}
 }
 
+bool __proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
+{
+	struct task_struct *owner = NULL;
+	enum proxy_stat what = PROXY_KEPT;
+	enum lock_owner_state state;
+
+	lockdep_assert_rq_held(rq);
+
+	state = blocked_on_owner(READ_ONCE(p->blocked_on), &owner);
+
+	if (!proxy_class(p->sched_class))
+		what = PROXY_DEGRADED_CLASS;
+	else if (!cpu_active(cpu_of(rq)))
+		what = PROXY_DEGRADED_HOTPLUG;
+	else if (sched_core_enabled(rq))
+		what = PROXY_DEGRADED_CORE;
+	else if (READ_ONCE(p->__state) & TASK_FREEZABLE)
+		what = PROXY_DEGRADED_ATTR;	/* by the freezer */
+	else if (state == LOCK_OWNER_UNKNOWN)
+		what = PROXY_DEGRADED_UNKNOWN;
+
+	/*
+	 * If the owner is not here, there is nothing to do here. It may well
+	 * come while this goes on. That is for proxy_place() to find out.
+	 */
+	if (IS_ENABLED(CONFIG_SMP) && what == PROXY_KEPT &&
+	    state == LOCK_OWNED && owner != p &&
+	    (!READ_ONCE(owner->on_rq) || task_cpu(owner) != cpu_of(rq))) {
+		proxy_put(p, &rq->proxy_outbox, 0);
+		*flags |= DEQUEUE_SPECIAL;
+		return false;
+	}
+
+	proxy_count(what);
+	if (what != PROXY_KEPT)
+		return false;
+
+	proxy_mark(rq, p);
+	return true;
+}
+
 /*
  * Callbacks queued by the pick that is given up. The next one queues its own,
  * and may drop rq->lock before, which nobody expects with callbacks pending.
@@ -583,21 +771,26 @@ static void proxy_degrade(struct rq *rq, struct task_struct *p, enum proxy_stat 
 }
 
 /*
- * The chain from @next ends in @p without a task to run. Nor is there one for
- * any link before it: with @p asleep, all of them wait for a sleeping owner.
+ * The chain from @next ends in @p without a task to run here. All of it leaves:
+ * @p is an ordinary sleeper from now on if there is a reason @why, and the
+ * others wait for what has left.
  */
 static struct task_struct *proxy_give_up(struct rq *rq, struct task_struct *next,
 					 struct task_struct *p, enum proxy_stat why)
 {
 	struct task_struct *owner;
+	int pos = 0;
 
 	proxy_set_waiter(rq, NULL);
 
 	for (; next != p; next = owner) {
 		blocked_on_owner(READ_ONCE(next->blocked_on), &owner);
-		proxy_degrade(rq, next, PROXY_DEGRADED_ASLEEP);
+		proxy_leave(rq, next, pos++);
 	}
-	proxy_degrade(rq, p, why);
+	if (why == PROXY_AWAY)
+		proxy_leave(rq, p, pos);
+	else
+		proxy_degrade(rq, p, why);
 
 	proxy_zap_balance_callbacks(rq);
 	return NULL;
@@ -675,6 +868,9 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
 		p->proxy.walk = rq->proxy_walk;
 
 		what = proxy_follow(rq, p, &owner);
+		/* It cannot run here, or it would be at home. */
+		if (what == PROXY_UNBLOCKED && p->proxy.home >= 0)
+			what = PROXY_AWAY;
 		if (what == PROXY_UNBLOCKED) {
 			proxy_count(what);
 			proxy_unblock(rq, p);
@@ -709,9 +905,614 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
 	return p;
 }
 
+#ifdef CONFIG_SMP
+/*
+ * How often to look again if owners change and move under our eyes. Each time
+ * somebody else has got on with it.
+ */
+#define PROXY_MAX_TRIES		16
+
+/* Donors enqueued for one owner at a time, the best first */
+#define PROXY_FEED_BATCH	8
+
+/* Tasks passed on in one go with interrupts off */
+#define PROXY_PASS_BATCH	32
+
+/*
+ * Neither in use as a key, nor PROXY_AWAY: conditions proxy_try_place() finds.
+ */
+#define PROXY_AGAIN		(NR_PROXY_STATS + 1)
+
+/* Sorts behind all tasks that have time to give */
+#define PROXY_KEY_THROTTLED	MAX_PRIO
+
+static DEFINE_PER_CPU(struct balance_callback, proxy_head);
+
+static struct task_struct *proxy_queue_owner(struct sched_proxy_queue *q)
+{
+	return container_of(q, struct task_struct, proxy.donors);
+}
+
+/* Lock the runqueue that @p belongs to. Interrupts are off. */
+static struct rq *proxy_lock_rq(struct task_struct *p, struct rq_flags *rf)
+{
+	struct rq *rq;
+
+	for (;;) {
+		rq = task_rq(p);
+		rq_lock(rq, rf);
+		if (likely(rq == task_rq(p)))
+			return rq;
+		rq_unlock(rq, rf);
+	}
+}
+
+/*
+ * @p, which sleeps, now belongs to @cpu. This is no migration of what runs: its
+ * memory, caches and statistics stay where it ran, and so does the hint where
+ * to wake it up.
+ */
+static void proxy_move(struct task_struct *p, int cpu)
+{
+	unsigned int state = READ_ONCE(p->__state);
+	int wake_cpu = p->wake_cpu;
+	struct rq *rq = cpu_rq(cpu);
+	int psi = 0;
+
+	lockdep_assert_held(&p->pi_lock);
+	SCHED_WARN_ON(p->on_rq || p->on_cpu);
+
+	if (p->in_iowait) {
+		atomic_dec(&task_rq(p)->nr_iowait);
+		atomic_inc(&rq->nr_iowait);
+		psi |= TSK_IOWAIT;
+	}
+	if (p->in_memstall)
+		psi |= TSK_MEMSTALL;
+	psi_ttwu_dequeue(p);
+
+	/* The deadline class wants to be sure that this is like a wakeup. */
+	if (p->sched_class == &dl_sched_class)
+		WRITE_ONCE(p->__state, TASK_WAKING);
+	if (p->sched_class->migrate_task_rq)
+		p->sched_class->migrate_task_rq(p, cpu);
+	__set_task_cpu(p, cpu);
+	p->wake_cpu = wake_cpu;
+	WRITE_ONCE(p->__state, state);
+
+	if (!psi && p->sched_class != &dl_sched_class)
+		return;
+
+	guard(rq_lock)(rq);
+#ifdef CONFIG_PSI
+	if (!static_branch_likely(&psi_disabled))
+		psi_task_change(p, 0, psi);
+#endif
+	if (p->sched_class == &dl_sched_class)
+		add_rq_bw(&p->dl, &rq->dl);
+}
+
+/* @p goes to @cpu for a while. Remember where it belongs. */
+static void proxy_carry(struct task_struct *p, int cpu)
+{
+	int home = p->proxy.home < 0 ? task_cpu(p) : p->proxy.home;
+
+	proxy_move(p, cpu);
+	p->proxy.home = cpu == home ? -1 : home;
+}
+
+/* Has the group of @p used up what it may run on @rq? */
+static bool proxy_throttled(struct rq *rq, struct task_struct *p)
+{
+#ifdef CONFIG_CFS_BANDWIDTH
+	return p->sched_class == &fair_sched_class &&
+	       task_group(p)->cfs_rq[cpu_of(rq)]->throttle_count;
+#else
+	return false;
+#endif
+}
+
+/* Can @p be enqueued on @rq, to give its time to @owner? */
+static enum proxy_stat proxy_may_inject(struct rq *rq, struct task_struct *p,
+					struct task_struct *owner)
+{
+	if (!proxy_class(p->sched_class) || !proxy_class(owner->sched_class))
+		return PROXY_DEGRADED_CLASS;
+	if (!cpu_active(cpu_of(rq)))
+		return PROXY_DEGRADED_HOTPLUG;
+	if (sched_core_enabled(rq))
+		return PROXY_DEGRADED_CORE;
+	/* Bandwidth is admitted by root domain. */
+	if (p->sched_class == &dl_sched_class && task_rq(p)->rd != rq->rd)
+		return PROXY_DEGRADED_ATTR;
+	if (proxy_throttled(rq, p))
+		return PROXY_THROTTLED;
+
+	return PROXY_INJECTED;
+}
+
+/*
+ * Enqueue @p, which sleeps, as a blocked task where its owner is.
+ */
+static void proxy_inject(struct rq *rq, struct task_struct *p)
+{
+	int flags = ENQUEUE_WAKEUP | ENQUEUE_NOCLOCK;
+
+	lockdep_assert_held(&p->pi_lock);
+	lockdep_assert_rq_held(rq);
+	SCHED_WARN_ON(p->on_rq || p->on_cpu || task_rq(p) != rq);
+
+	proxy_count(PROXY_INJECTED);
+	if (p->proxy.home >= 0) {
+		proxy_count(PROXY_MIGRATED);
+		/* For the deadline class, proxy_move() has done it. */
+		if (p->sched_class != &dl_sched_class)
+			flags |= ENQUEUE_MIGRATED;
+	}
+
+	p->proxy.walk = 0;
+	WRITE_ONCE(p->proxy.blocked, true);
+	/* Taken back if it contributes to load, or in advance, see proxy_mark() */
+	rq->nr_uninterruptible--;
+
+	update_rq_clock(rq);
+	enqueue_task(rq, p, flags);
+	smp_wmb(); /* as in activate_task() */
+	WRITE_ONCE(p->on_rq, TASK_ON_RQ_QUEUED);
+
+	wakeup_preempt(rq, p, WF_DONOR);
+}
+
+/* @p has parked donors, and waits for a CPU. Look after them soon. */
+void __proxy_note(struct rq *rq, struct task_struct *p)
+{
+	lockdep_assert_rq_held(rq);
+
+	/* If it is being switched out, proxy_picked() follows. */
+	if (task_current(rq, p))
+		return;
+
+	if (list_empty(&p->proxy.pending))
+		list_add_tail(&p->proxy.pending, &rq->proxy_pending);
+	resched_curr(rq);
+}
+
+/*
+ * A donor was parked on @owner without rq->lock of its runqueue, or while it
+ * was on none.
+ *
+ *   here				enqueue of the owner
+ *   ----				--------------------
+ *   [P1] add to owner's donors		[E1] task_cpu(owner) = cpu, if it changes
+ *	  smp_mb()			     LOCK rq(cpu)->lock
+ *					     smp_mb__after_spinlock()
+ *   [P2] task_cpu(owner)		[E2] donors of the owner?
+ *   [P3] LOCK rq(cpu)->lock		[E3] owner->on_rq = QUEUED
+ *   [P4] owner->on_rq			     UNLOCK rq(cpu)->lock
+ *
+ * If E2 has missed P1, P2 sees E1, and P3 waits for E3: the owner is found
+ * queued. Otherwise E2 has seen to it.
+ */
+static void proxy_settle(struct task_struct *owner)
+{
+	struct rq_flags rf;
+	struct rq *rq;
+
+	rq = proxy_lock_rq(owner, &rf);
+	if (task_on_rq_queued(owner) && !owner->se.sched_delayed)
+		__proxy_note(rq, owner);
+	rq_unlock(rq, &rf);
+}
+
+/*
+ * Is, or will be, @owner the owner of the lock that @word names, until it looks
+ * at its donors in __sched_proxy_unlock()?
+ *
+ *   here				owner
+ *   ----				-----
+ *   add to owner's donors		release the lock, or stop waiting
+ *   smp_mb()				smp_mb()
+ *   who owns the lock?			donors?
+ */
+static bool proxy_still_owner(unsigned long word, struct task_struct *owner)
+{
+	enum lock_owner_state state;
+	struct task_struct *now;
+
+	/* First, because it is cleared after the owner is set */
+	if (READ_ONCE(owner->blocked_on) == word)
+		return true;
+	smp_rmb(); /* pairs with the wait_lock that the owner holds meanwhile */
+
+	state = blocked_on_owner(word, &now);
+	return (state == LOCK_OWNED || state == LOCK_HANDED) && now == owner;
+}
+
+static bool proxy_leads_to(struct task_struct *owner, struct task_struct *p)
+{
+	struct sched_proxy_queue *q;
+	int i;
+
+	for (i = 0; i < PROXY_MAX_DEPTH; i++) {
+		q = READ_ONCE(owner->proxy.queue);
+		if (!q || q->outbox)
+			return false;
+		owner = proxy_queue_owner(q);
+		if (owner == p)
+			return true;
+	}
+
+	return false;
+}
+
+/*
+ * A deadlock of parked tasks will not be found by a walk. The links are read one
+ * after the other, so a cycle need not have existed at any time. But a deadlock
+ * stands still.
+ */
+static bool proxy_parked_cycle(struct task_struct *p, struct task_struct *owner)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		if (!proxy_leads_to(owner, p))
+			return false;
+		smp_rmb(); /* read anew */
+	}
+
+	return true;
+}
+
+/*
+ * One attempt to find a place for @p, which is neither queued nor parked.
+ * Return: what became of it; PROXY_AGAIN if things have changed meanwhile.
+ */
+static enum proxy_stat proxy_try_place(struct task_struct *p,
+				       struct task_struct *hint)
+{
+	unsigned long word = READ_ONCE(p->blocked_on);
+	enum lock_owner_state state;
+	enum proxy_stat what;
+	struct task_struct *owner;
+	bool queued, settle = true;
+	int key = p->prio;
+	struct rq_flags rf;
+	struct rq *rq;
+
+	state = blocked_on_owner(word, &owner);
+	switch (state) {
+	case LOCK_OWNED:
+		if (owner == p)
+			return PROXY_DEGRADED_CYCLE;
+		break;
+	case LOCK_HANDED:
+		if (owner == p)
+			return PROXY_UNBLOCKED;
+		break;
+	case LOCK_UNOWNED:
+	case LOCK_OWNER_UNKNOWN:
+		/* Somebody was woken to take it. */
+		owner = hint;
+		if (owner && owner != p && READ_ONCE(owner->blocked_on) == word)
+			break;
+		return state == LOCK_UNOWNED ? PROXY_UNBLOCKED :
+					       PROXY_DEGRADED_UNKNOWN;
+	}
+
+	rq = proxy_lock_rq(owner, &rf);
+	queued = task_on_rq_queued(owner) && !owner->se.sched_delayed;
+	if (queued && !task_current(rq, owner) && state != LOCK_OWNER_UNKNOWN) {
+		/* From here on it cannot release the lock. */
+		what = proxy_still_owner(word, owner) ?
+		       proxy_may_inject(rq, p, owner) : PROXY_AGAIN;
+		if (what == PROXY_INJECTED && task_rq(p) != rq) {
+			rq_unlock(rq, &rf);
+			proxy_carry(p, cpu_of(rq));
+			return PROXY_AGAIN;
+		}
+		if (what == PROXY_INJECTED)
+			proxy_inject(rq, p);
+		if (what != PROXY_THROTTLED) {
+			rq_unlock(rq, &rf);
+			return what;
+		}
+		key = PROXY_KEY_THROTTLED;
+	}
+
+	/* Park it. The queue of @owner is a leaf in the lock order. */
+	if (!proxy_put(p, &owner->proxy.donors, key)) {
+		rq_unlock(rq, &rf);
+		return PROXY_DEGRADED_EXITING;
+	}
+	if (queued) {
+		settle = false;
+		if (task_current(rq, owner)) {
+			what = PROXY_PARKED_RUNNING;
+		} else {
+			what = key == PROXY_KEY_THROTTLED ? PROXY_THROTTLED :
+							    PROXY_PARKED_QUEUED;
+			if (list_empty(&owner->proxy.pending))
+				list_add_tail(&owner->proxy.pending,
+					      &rq->proxy_pending);
+		}
+	} else if (task_on_rq_migrating(owner)) {
+		what = PROXY_PARKED_MIGRATING;
+	} else if (READ_ONCE(owner->proxy.queue)) {
+		what = PROXY_PARKED_BLOCKED;
+	} else {
+		what = PROXY_PARKED_ASLEEP;
+	}
+	rq_unlock(rq, &rf);
+
+	smp_mb(); /* see proxy_settle() and proxy_still_owner() */
+	if (!proxy_still_owner(word, owner)) {
+		/* Unless it was passed on, or nobody can be found for it. */
+		__proxy_claim(p);
+		return PROXY_AGAIN;
+	}
+	if (settle)
+		proxy_settle(owner);
+	if (what == PROXY_PARKED_BLOCKED && proxy_parked_cycle(p, owner)) {
+		proxy_count(PROXY_DEGRADED_CYCLE);
+		proxy_report_cycle(p, owner);
+	}
+
+	return what;
+}
+
+/*
+ * Take @p from @q, and go on with it where its owner is: enqueue it there if
+ * the owner waits for a CPU, park it if not. @hint is the task that was woken
+ * to be the owner, if nobody is.
+ *
+ * Context: interrupts off, no scheduler lock held.
+ *
+ * Return: what became of it.
+ */
+static enum proxy_stat proxy_place(struct task_struct *p,
+				   struct sched_proxy_queue *q,
+				   struct task_struct *hint)
+{
+	enum proxy_stat what;
+	int tries = 0;
+
+	lockdep_assert_irqs_disabled();
+
+	raw_spin_lock(&p->pi_lock);
+	if (!proxy_take(p, q)) {
+		/* Woken, or passed on */
+		raw_spin_unlock(&p->pi_lock);
+		return PROXY_AGAIN;
+	}
+
+	do {
+		what = proxy_try_place(p, hint);
+	} while (what == PROXY_AGAIN && ++tries < PROXY_MAX_TRIES);
+	if (what == PROXY_AGAIN)
+		what = PROXY_DEGRADED_BUSY;
+
+	/* Off the runqueues a task belongs to where it ran. */
+	if (what != PROXY_INJECTED && p->proxy.home >= 0)
+		proxy_carry(p, p->proxy.home);
+	raw_spin_unlock(&p->pi_lock);
+
+	if (what != PROXY_INJECTED)
+		proxy_count(what);
+	if (what == PROXY_DEGRADED_CYCLE)
+		proxy_report_cycle(p, p);
+	if (what == PROXY_UNBLOCKED)
+		wake_up_state(p, TASK_NORMAL);
+
+	return what;
+}
+
+/*
+ * @owner waits for a CPU. Let some of its donors compete for one. Others follow
+ * with the next switch or tick, if that is not enough.
+ */
+static void proxy_feed(struct task_struct *owner)
+{
+	struct task_struct *p;
+	int i;
+
+	for (i = 0; i < PROXY_FEED_BATCH; i++) {
+		p = proxy_first(&owner->proxy.donors, 0);
+		if (!p)
+			return;
+
+		switch (proxy_place(p, &owner->proxy.donors, owner)) {
+		case PROXY_PARKED_RUNNING:
+		case PROXY_PARKED_QUEUED:
+		case PROXY_THROTTLED:
+			return;
+		default:
+			break;
+		}
+	}
+}
+
+/*
+ * After the switch: those that have left this runqueue go on, and those that
+ * are parked on a task that still waits for this CPU are enqueued. Runs with
+ * rq->lock held, and drops it: locks of a task come first.
+ */
+static void proxy_balance(struct rq *rq)
+{
+	struct task_struct *p;
+	LIST_HEAD(todo);
+
+	raw_spin_rq_unlock(rq);
+	while ((p = proxy_first(&rq->proxy_outbox, 0)))
+		proxy_place(p, &rq->proxy_outbox, NULL);
+	raw_spin_rq_lock(rq);
+
+	list_splice_init(&rq->proxy_pending, &todo);
+	while (!list_empty(&todo)) {
+		p = list_first_entry(&todo, struct task_struct, proxy.pending);
+		if (!proxy_has_donors(p)) {
+			list_del_init(&p->proxy.pending);
+			continue;
+		}
+		list_move_tail(&p->proxy.pending, &rq->proxy_pending);
+
+		raw_spin_rq_unlock(rq);
+		proxy_feed(p);
+		raw_spin_rq_lock(rq);
+	}
+}
+
+void __proxy_picked(struct rq *rq, struct task_struct *next)
+{
+	struct task_struct *p, *n;
+
+	lockdep_assert_rq_held(rq);
+
+	if (!list_empty(&next->proxy.pending))
+		list_del_init(&next->proxy.pending);
+
+	/* No callbacks any more: what has left this CPU sleeps. */
+	if (unlikely(rq->balance_callback == &balance_push_callback)) {
+		guard(raw_spinlock)(&rq->proxy_outbox.lock);
+		plist_for_each_entry_safe(p, n, &rq->proxy_outbox.tasks, proxy.node) {
+			proxy_count(PROXY_DEGRADED_HOTPLUG);
+			__proxy_take(p, &rq->proxy_outbox);
+		}
+		return;
+	}
+
+	if (!list_empty(&rq->proxy_pending) ||
+	    !plist_head_empty(&rq->proxy_outbox.tasks))
+		queue_balance_callback(rq, &per_cpu(proxy_head, cpu_of(rq)),
+				       proxy_balance);
+}
+
+/*
+ * A wakeup finds @p where it was carried to. The one way home: from here on it
+ * is placed like every woken task.
+ */
+void __proxy_return(struct task_struct *p)
+{
+	lockdep_assert_held(&p->pi_lock);
+
+	proxy_count(PROXY_RETURNED);
+	proxy_carry(p, p->proxy.home);
+}
+
+/* Two queues of the same kind */
+static void proxy_double_lock(struct sched_proxy_queue *a,
+			      struct sched_proxy_queue *b)
+{
+	if (a > b)
+		swap(a, b);
+	raw_spin_lock(&a->lock);
+	raw_spin_lock_nested(&b->lock, SINGLE_DEPTH_NESTING);
+}
+
+/* Move some of those that wait for @word. Return: are there more? */
+static bool proxy_pass_some(struct sched_proxy_queue *from,
+			    struct sched_proxy_queue *to, unsigned long word)
+{
+	struct task_struct *p, *n;
+	int nr = 0;
+
+	proxy_double_lock(from, to);
+	if (!to->closed) {
+		plist_for_each_entry_safe(p, n, &from->tasks, proxy.node) {
+			int key = p->proxy.node.prio;
+
+			if (READ_ONCE(p->blocked_on) != word ||
+			    container_of(to, struct task_struct, proxy.donors) == p)
+				continue;
+			if (nr++ == PROXY_PASS_BATCH)
+				break;
+
+			plist_del(&p->proxy.node, &from->tasks);
+			plist_node_init(&p->proxy.node, key);
+			plist_add(&p->proxy.node, &to->tasks);
+			WRITE_ONCE(p->proxy.queue, to);
+			proxy_count(PROXY_REPARKED);
+		}
+	}
+	raw_spin_unlock(&to->lock);
+	raw_spin_unlock(&from->lock);
+
+	return nr > PROXY_PASS_BATCH;
+}
+
+/*
+ * Current has released the lock that @word names, or given up waiting for it.
+ * The waiters parked here go on to @next. If that is not the one, each has to
+ * look for itself; they are parked in one place, so they go in one go as far
+ * as possible.
+ */
+static void proxy_pass_on(unsigned long word, struct task_struct *next)
+{
+	struct sched_proxy_queue *q = &current->proxy.donors;
+	struct task_struct *p;
+	bool more = true;
+	int i;
+
+	if (next && next != current) {
+		while (more) {
+			guard(irqsave)();
+			more = proxy_pass_some(q, &next->proxy.donors, word);
+		}
+
+		guard(irqsave)();
+		smp_mb(); /* see proxy_settle() and proxy_still_owner() */
+		if (proxy_still_owner(word, next)) {
+			proxy_settle(next);
+			return;
+		}
+		q = &next->proxy.donors;
+	}
+
+	/* Each turn is with something that was there; new ones are not ours. */
+	for (i = 0; i < PROXY_MAX_DEPTH; i++) {
+		guard(irqsave)();
+		p = proxy_first(q, word);
+		if (!p)
+			break;
+		proxy_place(p, q, NULL);
+	}
+}
+
+#else /* !CONFIG_SMP */
+
+void __proxy_note(struct rq *rq, struct task_struct *p)
+{
+}
+
+void __proxy_picked(struct rq *rq, struct task_struct *next)
+{
+}
+
+void __proxy_return(struct task_struct *p)
+{
+}
+
+static void proxy_pass_on(unsigned long word, struct task_struct *next)
+{
+}
+
+#endif /* CONFIG_SMP */
+
+struct task_struct *__sched_proxy_waiter(unsigned long word)
+{
+	struct task_struct *waiter = READ_ONCE(this_rq()->proxy_waiter);
+
+	return waiter && READ_ONCE(waiter->blocked_on) == word ? waiter : NULL;
+}
+
+void sched_proxy_count_handoff(void)
+{
+	proxy_count(PROXY_HANDOFFS);
+}
+
 /**
  * __sched_proxy_unlock - a contended lock was released
  * @word: what a waiter of it has in task_struct::blocked_on
+ * @next: the waiter that was woken to take it, or %NULL
  *
  * If current runs because rq->donor needed this lock, it has nothing more to
  * do for the donor. The waiter that was woken need not be the one in whose
@@ -721,9 +1522,13 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
  * Context: any; after the lock was released and with preemption off. If
  * current was preempted in between, that walk has seen the lock released.
  */
-void __sched_proxy_unlock(unsigned long word)
+void __sched_proxy_unlock(unsigned long word, struct task_struct *next)
 {
 	struct rq *rq = this_rq();
+
+	smp_mb(); /* see proxy_still_owner() */
+	if (proxy_has_donors(current))
+		proxy_pass_on(word, next);
 
 	if (!READ_ONCE(rq->proxy_waiter))
 		return;
@@ -739,9 +1544,17 @@ static const char * const proxy_stat_names[NR_PROXY_STATS] = {
 	[PROXY_HOPS]			= "hops",
 	[PROXY_UNBLOCKED]		= "unblocked",
 	[PROXY_WOKEN]			= "woken",
-	[PROXY_DEGRADED_ASLEEP]		= "degraded_asleep",
-	[PROXY_DEGRADED_REMOTE]		= "degraded_remote",
-	[PROXY_DEGRADED_MIGRATING]	= "degraded_migrating",
+	[PROXY_PARKED_ASLEEP]		= "parked_asleep",
+	[PROXY_PARKED_RUNNING]		= "parked_running",
+	[PROXY_PARKED_BLOCKED]		= "parked_blocked",
+	[PROXY_PARKED_QUEUED]		= "parked_queued",
+	[PROXY_PARKED_MIGRATING]	= "parked_migrating",
+	[PROXY_INJECTED]		= "injected",
+	[PROXY_MIGRATED]		= "migrated",
+	[PROXY_RETURNED]		= "returned",
+	[PROXY_HANDOFFS]		= "handoffs",
+	[PROXY_REPARKED]		= "reparked",
+	[PROXY_THROTTLED]		= "throttled",
 	[PROXY_DEGRADED_UNKNOWN]	= "degraded_unknown",
 	[PROXY_DEGRADED_CLASS]		= "degraded_class",
 	[PROXY_DEGRADED_DEPTH]		= "degraded_depth",
@@ -749,6 +1562,8 @@ static const char * const proxy_stat_names[NR_PROXY_STATS] = {
 	[PROXY_DEGRADED_ATTR]		= "degraded_attr",
 	[PROXY_DEGRADED_HOTPLUG]	= "degraded_hotplug",
 	[PROXY_DEGRADED_CORE]		= "degraded_core",
+	[PROXY_DEGRADED_EXITING]	= "degraded_exiting",
+	[PROXY_DEGRADED_BUSY]		= "degraded_busy",
 };
 
 static int stats_show(struct seq_file *m, void *v)

@@ -17,9 +17,17 @@ enum proxy_stat {
 	PROXY_HOPS,		/* links followed in these walks */
 	PROXY_UNBLOCKED,	/* lock found free, waiter let run */
 	PROXY_WOKEN,		/* taken back by a wakeup */
-	PROXY_DEGRADED_ASLEEP,	/* owner sleeps */
-	PROXY_DEGRADED_REMOTE,	/* owner is on another CPU */
-	PROXY_DEGRADED_MIGRATING, /* owner is between runqueues */
+	PROXY_PARKED_ASLEEP,	/* off the runqueue, on an owner that sleeps */
+	PROXY_PARKED_RUNNING,	/* on an owner that runs */
+	PROXY_PARKED_BLOCKED,	/* on an owner that is parked itself */
+	PROXY_PARKED_QUEUED,	/* on an owner that does not run yet */
+	PROXY_PARKED_MIGRATING,	/* on an owner between runqueues */
+	PROXY_INJECTED,		/* enqueued where the owner waits for a CPU */
+	PROXY_MIGRATED,		/* of these: on another CPU */
+	PROXY_RETURNED,		/* woken elsewhere and back home */
+	PROXY_HANDOFFS,		/* locks handed to who paid */
+	PROXY_REPARKED,		/* passed on to the next owner of the lock */
+	PROXY_THROTTLED,	/* not injected: group has no time to give */
 	PROXY_DEGRADED_UNKNOWN,	/* lock cannot name an owner */
 	PROXY_DEGRADED_CLASS,	/* class of donor or owner takes no part */
 	PROXY_DEGRADED_DEPTH,	/* chain too long */
@@ -27,17 +35,27 @@ enum proxy_stat {
 	PROXY_DEGRADED_ATTR,	/* somebody needs the task off the runqueue */
 	PROXY_DEGRADED_HOTPLUG,	/* CPU goes down */
 	PROXY_DEGRADED_CORE,	/* core scheduling is on */
+	PROXY_DEGRADED_EXITING,	/* what looked like an owner is dead */
+	PROXY_DEGRADED_BUSY,	/* owner never stood still, or !SMP */
 	NR_PROXY_STATS,
 };
 
 #ifdef CONFIG_SCHED_PROXY_EXEC
 
-bool __proxy_keep(struct rq *rq, struct task_struct *p);
+bool __proxy_keep(struct rq *rq, struct task_struct *p, int *flags);
 struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
 				      bool same_donor);
 bool __proxy_wake(struct rq *rq, struct task_struct *p);
 void __proxy_demote(struct rq *rq, struct task_struct *p, enum proxy_stat why);
 void __proxy_class_change(struct rq *rq, struct task_struct *p);
+void __proxy_claim(struct task_struct *p);
+void __proxy_return(struct task_struct *p);
+void __proxy_note(struct rq *rq, struct task_struct *p);
+void __proxy_picked(struct rq *rq, struct task_struct *next);
+void __proxy_exit(struct task_struct *p);
+void __proxy_tick(struct rq *rq);
+void proxy_fork(struct task_struct *p);
+void proxy_init_rq(struct rq *rq);
 
 /*
  * Does @rq run a task on the time of another? rq->lock; unlike rq->donor !=
@@ -48,10 +66,13 @@ static inline bool rq_is_proxying(struct rq *rq)
 	return sched_proxy_exec() && rq->proxy_waiter;
 }
 
-/* @p, which is rq->curr, goes to sleep. Leave it queued? */
-static inline bool proxy_keep(struct rq *rq, struct task_struct *p)
+/*
+ * @p, which is rq->curr, goes to sleep. Leave it queued? If not, @flags can
+ * get more dequeue flags.
+ */
+static inline bool proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 {
-	return sched_proxy_exec() && p->blocked_on && __proxy_keep(rq, p);
+	return sched_proxy_exec() && p->blocked_on && __proxy_keep(rq, p, flags);
 }
 
 /*
@@ -102,9 +123,74 @@ static inline bool proxy_demote(struct rq *rq, struct task_struct *p,
 	return true;
 }
 
-static inline void proxy_fork(struct task_struct *p)
+/* @p is off the runqueue and gets woken; p->pi_lock. Nobody else may now. */
+static inline void proxy_claim(struct task_struct *p)
 {
-	memset(&p->proxy, 0, sizeof(p->proxy));
+	if (sched_proxy_exec() && READ_ONCE(p->proxy.queue))
+		__proxy_claim(p);
+}
+
+/* The same, and it is off the CPU. Forget where its owner had taken it. */
+static inline void proxy_return(struct task_struct *p)
+{
+	if (sched_proxy_exec() && unlikely(p->proxy.home >= 0))
+		__proxy_return(p);
+}
+
+/* Has @p parked donors to come back to? See proxy_park() for the ordering. */
+static inline bool proxy_has_donors(struct task_struct *p)
+{
+	return !plist_head_empty(&p->proxy.donors.tasks);
+}
+
+/* @p was put on @rq, for whatever reason. */
+static inline void proxy_enqueued(struct rq *rq, struct task_struct *p)
+{
+	if (!sched_proxy_exec())
+		return;
+
+	/* With rq->lock taken since @p was last seen off all runqueues */
+	smp_mb__after_spinlock();
+	if (unlikely(proxy_has_donors(p)))
+		__proxy_note(rq, p);
+}
+
+/* @p is being taken off its runqueue, for whatever reason. */
+static inline void proxy_dequeued(struct task_struct *p)
+{
+	if (sched_proxy_exec() && unlikely(!list_empty(&p->proxy.pending)))
+		list_del_init(&p->proxy.pending);
+}
+
+/* The pick is done: @next runs, in the place of @prev. */
+static inline void proxy_picked(struct rq *rq, struct task_struct *prev,
+				struct task_struct *next)
+{
+	if (!sched_proxy_exec())
+		return;
+
+	if (unlikely(prev != next && proxy_has_donors(prev) &&
+		     task_on_rq_queued(prev) && !prev->se.sched_delayed &&
+		     list_empty(&prev->proxy.pending)))
+		list_add_tail(&prev->proxy.pending, &rq->proxy_pending);
+
+	if (unlikely(!list_empty(&rq->proxy_pending) ||
+		     !plist_head_empty(&rq->proxy_outbox.tasks)))
+		__proxy_picked(rq, next);
+}
+
+/* Some donors were left out, see proxy_feed(). */
+static inline void proxy_tick(struct rq *rq)
+{
+	if (sched_proxy_exec() && unlikely(!list_empty(&rq->proxy_pending)))
+		__proxy_tick(rq);
+}
+
+/* @p is dead and off the CPU for good. */
+static inline void proxy_exit(struct task_struct *p)
+{
+	if (sched_proxy_exec())
+		__proxy_exit(p);
 }
 
 /* @p is about to change to class @next. */
@@ -124,7 +210,7 @@ static inline bool rq_is_proxying(struct rq *rq)
 	return false;
 }
 
-static inline bool proxy_keep(struct rq *rq, struct task_struct *p)
+static inline bool proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 {
 	return false;
 }
@@ -151,7 +237,40 @@ static inline bool proxy_demote(struct rq *rq, struct task_struct *p,
 	return false;
 }
 
+static inline void proxy_claim(struct task_struct *p)
+{
+}
+
+static inline void proxy_return(struct task_struct *p)
+{
+}
+
+static inline void proxy_enqueued(struct rq *rq, struct task_struct *p)
+{
+}
+
+static inline void proxy_dequeued(struct task_struct *p)
+{
+}
+
+static inline void proxy_picked(struct rq *rq, struct task_struct *prev,
+				struct task_struct *next)
+{
+}
+
+static inline void proxy_tick(struct rq *rq)
+{
+}
+
+static inline void proxy_exit(struct task_struct *p)
+{
+}
+
 static inline void proxy_fork(struct task_struct *p)
+{
+}
+
+static inline void proxy_init_rq(struct rq *rq)
 {
 }
 

@@ -108,7 +108,9 @@ enum lock_owner_state mutex_lock_owner(struct mutex *lock,
 				       struct task_struct **owner);
 enum lock_owner_state rwsem_lock_owner(struct rw_semaphore *sem,
 				       struct task_struct **owner);
-void __sched_proxy_unlock(unsigned long word);
+struct task_struct *__sched_proxy_waiter(unsigned long word);
+void __sched_proxy_unlock(unsigned long word, struct task_struct *next);
+void sched_proxy_count_handoff(void);
 
 #else /* !CONFIG_SCHED_PROXY_EXEC */
 
@@ -117,27 +119,60 @@ static inline bool sched_proxy_exec(void)
 	return false;
 }
 
-static inline void __sched_proxy_unlock(unsigned long word)
+static inline struct task_struct *__sched_proxy_waiter(unsigned long word)
+{
+	return NULL;
+}
+
+static inline void __sched_proxy_unlock(unsigned long word,
+					struct task_struct *next)
+{
+}
+
+static inline void sched_proxy_count_handoff(void)
 {
 }
 
 #endif /* CONFIG_SCHED_PROXY_EXEC */
 
 /**
- * sched_proxy_unlock - tell the scheduler that a lock with waiters is released
+ * sched_proxy_waiter - who pays for current to release this lock?
+ * @type: kind of @lock
+ * @lock: the lock, which current owns
+ *
+ * Context: any, preemption off. The task can be looked at until preemption is
+ * back on. That it still waits for @lock is certain only if task_blocked_on()
+ * says so under the wait_lock of @lock.
+ *
+ * Return: the waiter of @lock on whose behalf current runs, or %NULL.
+ */
+static inline struct task_struct *sched_proxy_waiter(enum blocked_on_type type,
+						     const void *lock)
+{
+	return sched_proxy_exec() ?
+		__sched_proxy_waiter(blocked_on_word(type, lock)) : NULL;
+}
+
+/**
+ * sched_proxy_unlock - current has given up a lock, or given up waiting for it
  * @type: kind of @lock
  * @lock: the lock
+ * @next: the waiter that was woken to take it, or %NULL if there is none, or
+ *	none that could own it alone
  *
  * Has current rescheduled if it was running for a waiter of this lock. That
- * waiter need not be among those that were woken.
+ * waiter need not be among those that were woken. Waiters that are parked on
+ * current because of @lock are parked on @next, or find the owner themselves.
  *
- * Context: any, preemption off, no wait_lock held; after the wakeups.
+ * Context: any, preemption off since @next was found to be a waiter, no
+ * wait_lock held; after the wakeups.
  */
 static inline void sched_proxy_unlock(enum blocked_on_type type,
-				      const void *lock)
+				      const void *lock,
+				      struct task_struct *next)
 {
 	if (sched_proxy_exec())
-		__sched_proxy_unlock(blocked_on_word(type, lock));
+		__sched_proxy_unlock(blocked_on_word(type, lock), next);
 }
 
 #endif /* _LINUX_SCHED_PROXY_H */

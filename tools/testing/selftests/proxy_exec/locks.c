@@ -252,7 +252,7 @@ TEST_F(locks, owner_asleep)
 	EXPECT_EQ(0, lock->ret);
 	EXPECT_GE(lock->end - lock->start, MS(20));
 	if (px->on)
-		EXPECT_GT(px_delta(px, "degraded_asleep"), 0);
+		EXPECT_GT(px_delta(px, "parked_asleep"), 0);
 }
 
 /* The owner dozes off and wakes again while somebody waits for it. */
@@ -315,7 +315,7 @@ TEST_F(locks, owner_remote)
 	for (i = 0; i < (int)owner->nr; i++)
 		EXPECT_EQ(owner->cpu, owner->op[i].cpu);
 	if (px->on)
-		EXPECT_GT(px_delta(px, "degraded_remote"), 0);
+		EXPECT_GT(px_delta(px, "migrated"), 0);
 }
 
 /*
