@@ -1134,7 +1134,11 @@ static bool proxy_leads_to(struct task_struct *owner, struct task_struct *p)
 	int i;
 
 	for (i = 0; i < PROXY_MAX_DEPTH; i++) {
+		/* While it is being placed, where it is means nothing. */
+		if (!raw_spin_trylock(&owner->pi_lock))
+			return false;
 		q = READ_ONCE(owner->proxy.queue);
+		raw_spin_unlock(&owner->pi_lock);
 		if (!q || q->outbox)
 			return false;
 		owner = proxy_queue_owner(q);
@@ -1148,19 +1152,11 @@ static bool proxy_leads_to(struct task_struct *owner, struct task_struct *p)
 /*
  * A deadlock of parked tasks will not be found by a walk. The links are read one
  * after the other, so a cycle need not have existed at any time. But a deadlock
- * stands still.
+ * stands still, and the last to be parked sees all of it.
  */
 static bool proxy_parked_cycle(struct task_struct *p, struct task_struct *owner)
 {
-	int i;
-
-	for (i = 0; i < 3; i++) {
-		if (!proxy_leads_to(owner, p))
-			return false;
-		smp_rmb(); /* read anew */
-	}
-
-	return true;
+	return proxy_leads_to(owner, p) && proxy_leads_to(owner, p);
 }
 
 /*

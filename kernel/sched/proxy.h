@@ -162,6 +162,12 @@ static inline void proxy_dequeued(struct task_struct *p)
 		list_del_init(&p->proxy.pending);
 }
 
+/* Is an owner waiting here, which need not count in rq->nr_running? */
+static inline bool proxy_pending(struct rq *rq)
+{
+	return sched_proxy_exec() && !list_empty(&rq->proxy_pending);
+}
+
 /* The pick is done: @next runs, in the place of @prev. */
 static inline void proxy_picked(struct rq *rq, struct task_struct *prev,
 				struct task_struct *next)
@@ -182,7 +188,7 @@ static inline void proxy_picked(struct rq *rq, struct task_struct *prev,
 /* Some donors were left out, see proxy_feed(). */
 static inline void proxy_tick(struct rq *rq)
 {
-	if (sched_proxy_exec() && unlikely(!list_empty(&rq->proxy_pending)))
+	if (unlikely(proxy_pending(rq)))
 		__proxy_tick(rq);
 }
 
@@ -251,6 +257,11 @@ static inline void proxy_enqueued(struct rq *rq, struct task_struct *p)
 
 static inline void proxy_dequeued(struct task_struct *p)
 {
+}
+
+static inline bool proxy_pending(struct rq *rq)
+{
+	return false;
 }
 
 static inline void proxy_picked(struct rq *rq, struct task_struct *prev,

@@ -6,8 +6,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "proxy_util.h"
@@ -349,6 +353,208 @@ TEST_F(push, deadline)
 	push(_metadata, self->px, PX_DL(MS(1900), MS(2000)),
 	     PX_DL(MS(10), MS(4000)), PX_DL(MS(1000), MS(1000)),
 	     PX_DL(MS(80), MS(100)));
+}
+
+/* --- everything at once, on all CPUs ------------------------------------ */
+
+#define STORM_LOCKS	8
+#define STORM_TASKS	16
+
+FIXTURE(storm)
+{
+	struct px *px;
+	struct px_actor *task[STORM_TASKS];
+};
+
+/* The longer the better the chance to hit a race: see the environment. */
+static unsigned int storm_ms(void)
+{
+	const char *env = getenv("PROXY_EXEC_STORM_MS");
+
+	return env ? strtoul(env, NULL, 10) : 3000;
+}
+
+/*
+ * Three locks out of eight, always in the same order, and sleeps while they
+ * are held: chains and trees of owners that run, wait and sleep.
+ */
+static void storm_script(struct px_actor *a)
+{
+	static const uint32_t mode[] = {
+		TPE_UNINTERRUPTIBLE, TPE_INTERRUPTIBLE, TPE_KILLABLE, TPE_IO,
+	};
+	struct tpe_op *op;
+	unsigned int i, n;
+
+	a->nr = 0;
+	memset(a->op, 0, sizeof(a->op));
+	px_wait(a, PX_GO);
+	for (n = 0; n < 4; n++) {
+		uint32_t lock[3];
+
+		lock[0] = next_random() % (STORM_LOCKS - 2);
+		lock[1] = lock[0] + 1 + next_random() % (STORM_LOCKS - 2 - lock[0]);
+		lock[2] = lock[1] + 1 + next_random() % (STORM_LOCKS - 1 - lock[1]);
+		for (i = 0; i < 3; i++) {
+			op = px_lock_nested(a, lock[i], i);
+			op->mode = mode[next_random() % 4];
+			if (next_random() & 1)
+				px_burn(a, US(next_random() % 200));
+			else
+				px_sleep(a, US(next_random() % 400));
+		}
+		if (next_random() & 1)
+			px_unlock(a, lock[1]);
+		px_burn(a, US(next_random() % 100));
+		px_unlock(a, lock[2]);
+		px_unlock(a, lock[0]);
+		if (a->op[a->nr - 4].code != TPE_MUTEX_UNLOCK)
+			px_unlock(a, lock[1]);
+		if (next_random() & 1)
+			px_sleep(a, US(next_random() % 300));
+	}
+	px_op(a, TPE_LOOP, 1, 1000000);
+}
+
+FIXTURE_SETUP(storm)
+{
+	int i;
+
+	self->px = px_open();
+	ASSERT_NE(NULL, self->px);
+	for (i = 0; i < STORM_TASKS; i++) {
+		self->task[i] = px_actor(self->px, -1, PX_FAIR(i - 8));
+		storm_script(self->task[i]);
+	}
+	ASSERT_EQ(0, px_go(self->px));
+}
+
+FIXTURE_TEARDOWN(storm)
+{
+	int i;
+
+	for (i = 0; i < STORM_TASKS; i++) {
+		struct px_actor *a = self->task[i];
+
+		if (a->pid <= 0)
+			continue;
+		/* So that each gets a CPU to end on. */
+		px_set_cpus(a->pid, ~0ul);
+		px_set_attr(a->pid, PX_FAIR(0));
+		kill(a->pid, SIGKILL);
+	}
+	EXPECT_EQ(0, px_join(self->px, 10000));
+	EXPECT_EQ(NULL, px_splat(self->px));
+	EXPECT_EQ(0, px_close(self->px));
+}
+
+/* A new one in place of one that has ended or has been killed. */
+static int storm_again(struct px *px, struct px_actor *a)
+{
+	uint64_t end = px_now() + MS(20);
+
+	while (a->pid > 0 && px_now() < end) {
+		px_join(px, 0);
+		if (a->pid > 0)
+			px_sleep_ms(1);
+	}
+	/* It waits for a lock that it cannot be killed out of. */
+	if (a->pid > 0)
+		return 0;
+	a->pid = 0;
+	a->done = 0;
+	a->ret = 0;
+	a->error = 0;
+	a->attr = PX_FAIR((int)(next_random() % 40) - 20);
+	storm_script(a);
+	return px_start(px);
+}
+
+static void storm(struct __test_metadata *_metadata, struct px *px,
+		  struct px_actor **task, bool hotplug)
+{
+	static const char * const counter[] = {
+		"donations", "hops", "woken", "injected", "migrated",
+		"returned", "handoffs", "reparked", "parked_asleep",
+		"parked_running", "parked_blocked", "parked_queued",
+		"parked_migrating", "degraded_busy", "degraded_exiting",
+		"degraded_hotplug",
+	};
+	int cpus = sysconf(_SC_NPROCESSORS_CONF), down = 0, kills = 0;
+	uint64_t end = px_now() + MS(storm_ms());
+	unsigned int n, i, len = 0;
+	char text[1024];
+
+	for (n = 0; px_now() < end; n++) {
+		struct px_actor *a = task[next_random() % STORM_TASKS];
+
+		if (a->pid <= 0) {
+			ASSERT_EQ(0, storm_again(px, a));
+			continue;
+		}
+		/* They may end at any time. */
+		switch (next_random() % 8) {
+		case 0:
+		case 1:
+			px_set_cpus(a->pid, random_mask());
+			break;
+		case 2:
+		case 3:
+			px_set_attr(a->pid, random_attr());
+			break;
+		case 4:
+			px_set_attr(a->pid,
+				    PX_FAIR((int)(next_random() % 40) - 20));
+			break;
+		case 5:
+			kill(a->pid, SIGUSR1);
+			break;
+		case 6:
+			kill(a->pid, SIGKILL);
+			kills++;
+			ASSERT_EQ(0, storm_again(px, a));
+			break;
+		default:
+			px_sleep_ms(1 + next_random() % 3);
+			px_join(px, 0);
+			break;
+		}
+		if (!hotplug || n % 128)
+			continue;
+		if (down) {
+			EXPECT_EQ(0, px_online(down, true));
+			down = 0;
+		} else {
+			down = 2 + next_random() % (cpus - 2);
+			if (px_online(down, false))
+				down = 0;
+		}
+	}
+	if (down)
+		EXPECT_EQ(0, px_online(down, true));
+	TH_LOG("%u changes, %d kills", n, kills);
+	if (px->on) {
+		for (i = 0; i < ARRAY_SIZE(counter); i++)
+			len += snprintf(text + len, sizeof(text) - len,
+					" %s %lld", counter[i],
+					px_delta(px, counter[i]));
+		TH_LOG("%s", text + 1);
+		EXPECT_GT(px_delta(px, "parked_asleep"), 0);
+		/* There is no deadlock, so nobody may report one. */
+		EXPECT_EQ(0, px_delta(px, "degraded_cycle"));
+	}
+}
+
+TEST_F_TIMEOUT(storm, attributes_and_kills, 600)
+{
+	storm(_metadata, self->px, self->task, false);
+}
+
+TEST_F_TIMEOUT(storm, hotplug, 600)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 3 || px_online(2, true))
+		SKIP(return, "no CPU hotplug");
+	storm(_metadata, self->px, self->task, true);
 }
 
 int main(int argc, char **argv)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@
 #include "proxy_util.h"
 
 #define PX_DEBUGFS	"/sys/kernel/debug/sched/proxy_exec"
+#define PX_SCHED_DEBUG	"/sys/kernel/debug/sched/debug"
+#define PX_CGROUPS	"/sys/fs/cgroup"
 #define PX_RT_RUNTIME	"/proc/sys/kernel/sched_rt_runtime_us"
 
 struct px_sched_attr {
@@ -147,6 +150,140 @@ long px_ticks(pid_t pid)
 			      &utime, &stime) != 2)
 		return -1;
 	return utime + stime;
+}
+
+/* The CPU whose runqueue it belongs to */
+int px_cpu(pid_t pid)
+{
+	char buf[1024];
+	const char *fields = px_stat_fields(pid, buf, sizeof(buf));
+	int i;
+
+	/* The state is field 3, the CPU field 39. */
+	for (i = 3; fields && i < 39; i++) {
+		fields = strchr(fields, ' ');
+		if (fields)
+			fields++;
+	}
+	return fields ? atoi(fields) : -1;
+}
+
+/* procs_running and the like from /proc/stat */
+long long px_proc_stat(const char *field)
+{
+	char buf[16384], *line;
+
+	if (px_read("/proc/stat", buf, sizeof(buf)) <= 0)
+		return -1;
+	line = strstr(buf, field);
+	return line ? atoll(line + strlen(field)) : -1;
+}
+
+/* Sum over all CPUs of a field of the runqueues */
+long long px_debug_sum(const char *field)
+{
+	long long sum = 0;
+	char line[256];
+	FILE *file = fopen(PX_SCHED_DEBUG, "r");
+
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file)) {
+		size_t len = strcspn(line + 3, " :");
+		char *colon = strchr(line, ':');
+
+		if (!strncmp(line, "  .", 3) && colon &&
+		    len == strlen(field) && !strncmp(line + 3, field, len))
+			sum += atoll(colon + 1);
+	}
+	fclose(file);
+	return sum;
+}
+
+/* A field of the root cfs_rq of @cpu, -1: unknown */
+long long px_debug_cfs(int cpu, const char *field)
+{
+	char line[256], head[32];
+	long long value = -1;
+	bool here = false;
+	FILE *file = fopen(PX_SCHED_DEBUG, "r");
+
+	if (!file)
+		return -1;
+	snprintf(head, sizeof(head), "cfs_rq[%d]:/", cpu);
+	while (value < 0 && fgets(line, sizeof(line), file)) {
+		char *colon = strchr(line, ':');
+
+		if (strstr(line, "_rq[")) {
+			line[strcspn(line, "\n")] = '\0';
+			here = !strcmp(line, head);
+		} else if (here && colon && !strncmp(line, "  .", 3) &&
+			   strcspn(line + 3, " :") == strlen(field) &&
+			   !strncmp(line + 3, field, strlen(field))) {
+			value = atoll(colon + 1);
+		}
+	}
+	fclose(file);
+	return value;
+}
+
+int px_online(int cpu, bool online)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online",
+		 cpu);
+	return px_write(path, online ? "1" : "0");
+}
+
+/* --- control groups ---------------------------------------------------- */
+
+int px_group_set(const char *group, const char *file, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), PX_CGROUPS "/%s/%s", group, file);
+	return px_write(path, value);
+}
+
+int px_group_make(const char *group)
+{
+	char path[128];
+	int ret = px_write(PX_CGROUPS "/cgroup.subtree_control", "+cpu");
+
+	snprintf(path, sizeof(path), PX_CGROUPS "/%s", group);
+	if (!ret && mkdir(path, 0755) && errno != EEXIST)
+		ret = -errno;
+	return ret;
+}
+
+/* A field of cpu.stat, -1: none */
+long long px_group_stat(const char *group, const char *field)
+{
+	char path[128], buf[1024], *line;
+
+	snprintf(path, sizeof(path), PX_CGROUPS "/%s/cpu.stat", group);
+	if (px_read(path, buf, sizeof(buf)) <= 0)
+		return -1;
+	line = strstr(buf, field);
+	return line ? atoll(line + strlen(field)) : -1;
+}
+
+/* "" is the root. */
+int px_group_join(const char *group, pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return px_group_set(group, "cgroup.procs", text);
+}
+
+void px_group_remove(const char *group)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), PX_CGROUPS "/%s", group);
+	rmdir(path);
 }
 
 /* --- time -------------------------------------------------------------- */
@@ -440,9 +577,26 @@ static void px_act(struct px_actor *a)
 	};
 
 	a->error = px_prepare(a);
+	if (a->pi && syscall(SYS_futex, &a->px->pi, FUTEX_LOCK_PI, 0, NULL))
+		a->error = -errno;
 	if (!a->error && ioctl(a->px->fd, TPE_IOC_RUN, &script))
 		a->ret = -errno;
+	if (a->pi)
+		syscall(SYS_futex, &a->px->pi, FUTEX_UNLOCK_PI);
 	a->done = 1;
+}
+
+pid_t px_boost(struct px *px, struct px_attr attr)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!px_set_attr(0, attr) &&
+	    !syscall(SYS_futex, &px->pi, FUTEX_LOCK_PI, 0, NULL))
+		syscall(SYS_futex, &px->pi, FUTEX_UNLOCK_PI);
+	_exit(0);
 }
 
 static void px_act_process(struct px_actor *a)

@@ -58,6 +58,7 @@ struct px_actor {
 	struct px_attr attr;
 	int cpu;		/* pinned there; -1: anywhere */
 	bool thread;		/* a thread of the test, not a process */
+	bool pi;		/* holds px->pi while in its script */
 	uint64_t rttime;	/* RLIMIT_RTTIME in us, 0: none */
 
 	pthread_t handle;
@@ -78,6 +79,7 @@ struct px {
 	bool on;		/* proxy execution is */
 	char stats[PX_STATS];	/* its counters at px_open() */
 	bool rt_unlimited;	/* px_dl_begin() was here */
+	uint32_t pi;		/* futex with priority inheritance */
 	int nr;
 	size_t log_len;
 	char log[PX_LOG];	/* kernel messages since px_open() */
@@ -121,10 +123,25 @@ long long px_stat(const char *counter);
 long long px_delta(struct px *px, const char *counter);
 char px_state(pid_t pid);
 long px_ticks(pid_t pid);
+int px_cpu(pid_t pid);
+long long px_proc_stat(const char *field);
+long long px_debug_sum(const char *field);
+long long px_debug_cfs(int cpu, const char *field);
+int px_online(int cpu, bool online);
 int px_read(const char *path, char *buf, size_t size);
 int px_write(const char *path, const char *text);
 uint64_t px_now(void);
 void px_sleep_ms(int ms);
+
+/* Control groups below the root, for the cpu controller */
+int px_group_make(const char *group);
+int px_group_set(const char *group, const char *file, const char *value);
+long long px_group_stat(const char *group, const char *field);
+int px_group_join(const char *group, pid_t pid);
+void px_group_remove(const char *group);
+
+/* Boost the actor that has px->pi, until the return value is killed. */
+pid_t px_boost(struct px *px, struct px_attr attr);
 
 /* The plain inversion: a slow owner, a donor, hogs in between, one CPU. */
 struct px_inversion {

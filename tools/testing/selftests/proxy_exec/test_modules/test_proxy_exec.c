@@ -18,6 +18,8 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
@@ -68,6 +70,7 @@ struct tpe_run {
 	struct ww_acquire_ctx ww_ctx;
 	struct ww_class *ww_class;	/* NULL: no ww_ctx */
 	struct tpe_works *works;
+	bool pinned;			/* by migrate_disable() */
 };
 
 struct tpe_work {
@@ -128,6 +131,9 @@ static int tpe_mutex_lock(struct tpe_run *run, const struct tpe_op *op)
 		break;
 	case TPE_KILLABLE:
 		ret = mutex_lock_killable_nested(lock, op->subclass);
+		break;
+	case TPE_IO:
+		mutex_lock_io_nested(lock, op->subclass);
 		break;
 	default:
 		mutex_lock_nested(lock, op->subclass);
@@ -342,6 +348,14 @@ static int tpe_wait(struct tpe_ctx *ctx, unsigned int flag)
 	return 0;
 }
 
+static int tpe_migrate_disable(struct tpe_run *run)
+{
+	if (!run->pinned)
+		migrate_disable();
+	run->pinned = true;
+	return 0;
+}
+
 static int tpe_loop(struct tpe_run *run, struct tpe_op *op)
 {
 	if (op->runs < op->val)
@@ -394,6 +408,11 @@ static int tpe_do_op(struct tpe_run *run, struct tpe_op *op)
 			return -EPERM;
 		tpe_works_fini(run);
 		return 0;
+	case TPE_MIGRATE_DISABLE:
+		return tpe_migrate_disable(run);
+	case TPE_RCU_TASKS:
+		synchronize_rcu_tasks();
+		return 0;
 	default:
 		return 0;
 	}
@@ -431,6 +450,8 @@ static void tpe_unwind(struct tpe_run *run)
 		up_write(&run->ctx->rwsem[nr]);
 	tpe_ww_fini(run);
 	tpe_works_fini(run);
+	if (run->pinned)
+		migrate_enable();
 }
 
 static unsigned int tpe_arg_limit(const struct tpe_op *op, u32 nr)

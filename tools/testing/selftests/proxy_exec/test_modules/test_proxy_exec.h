@@ -40,6 +40,8 @@ enum tpe_code {
 	TPE_LOOP,		/* arg: op to go back to, val: times */
 	TPE_WORKS,		/* arg: mutex held, val: works that want it */
 	TPE_WORKS_FINI,		/* wait for them, with no mutex held */
+	TPE_MIGRATE_DISABLE,	/* until the end of the script */
+	TPE_RCU_TASKS,		/* wait for a grace period */
 	TPE_CODES
 };
 
@@ -48,6 +50,7 @@ enum tpe_mode {
 	TPE_UNINTERRUPTIBLE,
 	TPE_INTERRUPTIBLE,	/* mutex, ww_mutex */
 	TPE_KILLABLE,		/* mutex, rwsem */
+	TPE_IO,			/* mutex: counts as waiting for I/O */
 	TPE_MODES
 };
 
