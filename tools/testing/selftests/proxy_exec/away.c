@@ -316,7 +316,14 @@ TEST_F(away, mask_changed_while_away)
 
 /* --- signals (H8) ------------------------------------------------------- */
 
-/* Its own CPU is idle all the time, so nothing may hold it up. */
+/*
+ * The first waiter of a mutex, once woken, spins while the owner runs, before
+ * it looks at signals. That ends with the slice of the owner, which is on its
+ * own again.
+ */
+#define SIGNAL_BOUND	MS(5)
+
+/* Its own CPU is idle all the time, so nothing else may hold it up. */
 static void leave(struct __test_metadata *_metadata, struct px *px,
 		  struct px_attr attr, uint32_t mode, int sig)
 {
@@ -352,7 +359,7 @@ static void leave(struct __test_metadata *_metadata, struct px *px,
 		EXPECT_GT(px_delta(px, "returned"), 0);
 	}
 	if (px_timing()) {
-		EXPECT_LE(lock->end - sent, MS(1));
+		EXPECT_LE(lock->end - sent, SIGNAL_BOUND);
 		EXPECT_LE(burned, MS(10));
 		EXPECT_LT(px_burned(owner), MS(300));
 	}
@@ -428,7 +435,7 @@ TEST_F(away, interrupt_middle)
 	TH_LOG("lock %llu us after the signal",
 	       (unsigned long long)(lock->end - sent) / 1000);
 	if (px_timing())
-		EXPECT_LE(lock->end - sent, MS(2));
+		EXPECT_LE(lock->end - sent, SIGNAL_BOUND);
 }
 
 /* Many come and get killed on the way, all the time (H18). */
@@ -521,8 +528,8 @@ TEST_F(away, load_avg)
 	int rounds = px_timing() ? 250 : 500;
 	struct px_actor *owner = px_actor(px, OWNER_CPU, PX_FAIR(0));
 	struct tpe_op *last[2];
-	long long load[3];
-	int i, cpu;
+	long long load[3], min[3] = { 0, 1 << 20, 1 << 20 }, max = 0;
+	int i, cpu, n = 0;
 
 	px_wait(owner, PX_GO);
 	px_lock(owner, 0);
@@ -545,9 +552,26 @@ TEST_F(away, load_avg)
 		px_hog(px, cpu, PX_FAIR(0), MS(60000));
 	ASSERT_EQ(0, px_go(px));
 	for (i = 0; i < 3; i++) {
-		while (!px->actor[i].done)
+		while (!px->actor[i].done) {
 			px_sleep_ms(20);
+			/* The averages take 100 ms to get there. */
+			if (++n < 20)
+				continue;
+			for (cpu = OWNER_CPU; cpu <= HOME; cpu++) {
+				load[cpu] = px_debug_cfs(cpu, "load_avg");
+				if (load[cpu] < min[cpu])
+					min[cpu] = load[cpu];
+			}
+			if (load[OWNER_CPU] + load[HOME] > max)
+				max = load[OWNER_CPU] + load[HOME];
+		}
 	}
+	TH_LOG("load_avg at least %lld and %lld, together at most %lld",
+	       min[OWNER_CPU], min[HOME], max);
+	/* The hogs are always there; and what all of them weigh */
+	EXPECT_GE(min[OWNER_CPU], 900);
+	EXPECT_GE(min[HOME], 900);
+	EXPECT_LE(max, (4 * 1024 + 9548) * 11 / 10);
 	for (i = 0; i < 2; i++)
 		EXPECT_EQ(rounds + 1, last[i]->runs);
 	if (px->on) {

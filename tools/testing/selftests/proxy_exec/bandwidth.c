@@ -230,7 +230,8 @@ static void waiter_throttled(struct __test_metadata *_metadata, struct px *px,
 	struct px_actor *owner = px_actor(px, 1, PX_FAIR(19));
 	struct px_actor *waiter, *mate;
 	struct tpe_op *lock;
-	uint64_t burned, time;
+	uint64_t burned, time, end;
+	long long periods;
 
 	ASSERT_EQ(0, px_group_set(GROUP, "cpu.weight", "10000"));
 	ASSERT_EQ(0, px_group_set(GROUP, "cpu.max", "50000 500000"));
@@ -239,9 +240,9 @@ static void waiter_throttled(struct __test_metadata *_metadata, struct px *px,
 	px_set(owner, PX_HELD);
 	if (sleep)
 		px_sleep(owner, sleep);
-	px_burn(owner, MS(60));
+	px_burn(owner, MS(120));
 	px_unlock(owner, 0);
-	px_hog(px, 1, PX_FAIR(0), MS(6000));
+	px_hog(px, 1, PX_FAIR(0), MS(12000));
 
 	waiter = px_actor(px, cpu, PX_FAIR(0));
 	px_wait(waiter, PX_HELD);
@@ -261,9 +262,15 @@ static void waiter_throttled(struct __test_metadata *_metadata, struct px *px,
 	ASSERT_EQ(0, px_group_join(GROUP, mate->pid));
 	ASSERT_EQ(0, px_go(px));
 	ASSERT_EQ(0, px_wait_blocked(waiter, lock, 3000));
-	px_sleep_ms(150);
 	if (sleep)
 		px_sleep_ms(sleep / 1000000);
+	/* The time of a period is gone after a fifth of it, at most. */
+	periods = px_group_stat(GROUP, "nr_periods ");
+	end = px_now() + MS(600);
+	while (px_group_stat(GROUP, "nr_periods ") == periods && px_now() < end)
+		px_sleep_ms(1);
+	px_sleep_ms(200);
+	EXPECT_EQ(0, lock->runs);
 	burned = px_burned(owner);
 	px_sleep_ms(100);
 	burned = px_burned(owner) - burned;
@@ -278,11 +285,11 @@ static void waiter_throttled(struct __test_metadata *_metadata, struct px *px,
 	if (!px_timing())
 		return;
 	EXPECT_LE(burned, MS(10));
-	/* By itself the owner needs 4 s. */
+	/* By itself the owner needs 8 s. */
 	if (px->on)
-		EXPECT_LE(time, MS(1600));
+		EXPECT_LE(time, MS(2500));
 	if (!px->on)
-		EXPECT_GE(time, MS(2500));
+		EXPECT_GE(time, MS(5000));
 }
 
 TEST_F(bandwidth, waiter_throttled_same_cpu)
