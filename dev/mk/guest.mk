@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # Kernels, guests and tests. A target with a `##' comment is in `make help'.
 # Variables: CONFIG= a name of dev/config/configs, PROXY=on|off, MODE=icount|
-# mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, ROUNDS=.
+# mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, SEED=,
+# ROUNDS=.
 
 .PHONY: demo test smoke config kernel boot shell run selftests torture
 
 CONFIG ?= lean-on
 GUEST_DEPS := deps-base deps-build deps-guest
-export CONFIG PROXY MODE SMP MEM APPEND TIMEOUT ACCEL K MINUTES ROUNDS PHASE
+export CONFIG PROXY MODE SMP MEM APPEND TIMEOUT ACCEL K MINUTES SEED ROUNDS PHASE
 unexport CMD
 
 demo: $(GUEST_DEPS) tree ## A priority inversion, its size and its cure, in one table
@@ -38,6 +39,6 @@ smoke: $(GUEST_DEPS) tree ## The quickest useful tests, some minutes
 selftests: $(GUEST_DEPS) tree ## The kselftests on every kernel they are for
 	$(Q)dev/test --selftests
 
-torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario MINUTES=1
+torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario MINUTES=1 SEED=1
 	$(Q)dev/kernel build debug-on
 	$(Q)dev/torture
