@@ -520,6 +520,10 @@ void __proxy_demote(struct rq *rq, struct task_struct *p, enum proxy_stat why)
 		resched_curr(rq);
 
 	proxy_count(why);
+	if (why == PROXY_REPLACED) {
+		proxy_put(p, &rq->proxy_outbox, 0);
+		resched_curr(rq);
+	}
 	proxy_dequeue(rq, p, DEQUEUE_SPECIAL);
 }
 
@@ -1048,6 +1052,9 @@ static void proxy_inject(struct rq *rq, struct task_struct *p)
 		/* For the deadline class, proxy_move() has done it. */
 		if (p->sched_class != &dl_sched_class)
 			flags |= ENQUEUE_MIGRATED;
+	} else if (!cpumask_test_cpu(cpu_of(rq), p->cpus_ptr)) {
+		/* It has lost its home here since it blocked. */
+		p->proxy.home = cpumask_any(p->cpus_ptr);
 	}
 
 	p->proxy.walk = 0;
@@ -1376,8 +1383,7 @@ void __proxy_picked(struct rq *rq, struct task_struct *next)
 		return;
 	}
 
-	if (!list_empty(&rq->proxy_pending) ||
-	    !plist_head_empty(&rq->proxy_outbox.tasks))
+	if (proxy_pending(rq))
 		queue_balance_callback(rq, &per_cpu(proxy_head, cpu_of(rq)),
 				       proxy_balance);
 }
@@ -1550,6 +1556,7 @@ static const char * const proxy_stat_names[NR_PROXY_STATS] = {
 	[PROXY_RETURNED]		= "returned",
 	[PROXY_HANDOFFS]		= "handoffs",
 	[PROXY_REPARKED]		= "reparked",
+	[PROXY_REPLACED]		= "replaced",
 	[PROXY_THROTTLED]		= "throttled",
 	[PROXY_DEGRADED_UNKNOWN]	= "degraded_unknown",
 	[PROXY_DEGRADED_CLASS]		= "degraded_class",

@@ -27,6 +27,7 @@ enum proxy_stat {
 	PROXY_RETURNED,		/* woken elsewhere and back home */
 	PROXY_HANDOFFS,		/* locks handed to who paid */
 	PROXY_REPARKED,		/* passed on to the next owner of the lock */
+	PROXY_REPLACED,		/* may not stay on its CPU, placed anew */
 	PROXY_THROTTLED,	/* not injected: group has no time to give */
 	PROXY_DEGRADED_UNKNOWN,	/* lock cannot name an owner */
 	PROXY_DEGRADED_CLASS,	/* class of donor or owner takes no part */
@@ -111,7 +112,9 @@ static inline bool proxy_wake(struct rq *rq, struct task_struct *p)
 /*
  * Make @p an ordinary sleeper if it is blocked on @rq. In the middle of its
  * __schedule() it is then what it would be there without proxy execution: off
- * the runqueue, and still on the CPU.
+ * the runqueue, and still on the CPU. If @why is %PROXY_REPLACED it is taken to
+ * its owner again after the next switch; the caller has p->pi_lock until it is
+ * done with @p.
  */
 static inline bool proxy_demote(struct rq *rq, struct task_struct *p,
 				enum proxy_stat why)
@@ -162,10 +165,15 @@ static inline void proxy_dequeued(struct task_struct *p)
 		list_del_init(&p->proxy.pending);
 }
 
-/* Is an owner waiting here, which need not count in rq->nr_running? */
+/*
+ * Is there work for the next switch: an owner waiting here, or a waiter to be
+ * taken to its own? Neither need count in rq->nr_running.
+ */
 static inline bool proxy_pending(struct rq *rq)
 {
-	return sched_proxy_exec() && !list_empty(&rq->proxy_pending);
+	return sched_proxy_exec() &&
+	       (!list_empty(&rq->proxy_pending) ||
+		!plist_head_empty(&rq->proxy_outbox.tasks));
 }
 
 /* The pick is done: @next runs, in the place of @prev. */
@@ -180,8 +188,7 @@ static inline void proxy_picked(struct rq *rq, struct task_struct *prev,
 		     list_empty(&prev->proxy.pending)))
 		list_add_tail(&prev->proxy.pending, &rq->proxy_pending);
 
-	if (unlikely(!list_empty(&rq->proxy_pending) ||
-		     !plist_head_empty(&rq->proxy_outbox.tasks)))
+	if (unlikely(proxy_pending(rq)))
 		__proxy_picked(rq, next);
 }
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -476,6 +477,121 @@ TEST_F(away, kill_many)
 	}
 }
 
+/* --- no detour through the idle task (H22, H23, H24) --------------------- */
+
+/* How often @cpu has found nothing to run, -1: not counted */
+static long goidle(int cpu)
+{
+	char name[16], *line;
+	static char buf[16384];
+	unsigned long n;
+
+	snprintf(name, sizeof(name), "cpu%d ", cpu);
+	if (px_read("/proc/schedstat", buf, sizeof(buf)) <= 0)
+		return -1;
+	line = strstr(buf, name);
+	if (!line || sscanf(line + strlen(name), "%*u %*u %*u %lu", &n) != 1)
+		return -1;
+	return n;
+}
+
+/*
+ * Owner and waiter meet all the time, each on a CPU that also has a hog: there
+ * is something to run in all the switches that this takes.
+ */
+static void meet(struct __test_metadata *_metadata, struct px *px,
+		 int owner_cpu, int waiter_cpu, struct px_attr attr, bool hogs)
+{
+	struct px_actor *owner, *waiter;
+	long before[2], after[2];
+
+	/* It has to lose the CPU with the lock held. */
+	owner = px_actor(px, owner_cpu, PX_FAIR(10));
+	px_wait(owner, PX_GO);
+	px_lock(owner, 0);
+	px_set(owner, PX_HELD);
+	px_burn_until(owner, PX_STOP, MS(4));
+	px_unlock(owner, 0);
+	px_op(owner, TPE_LOOP, 1, 200);
+
+	waiter = px_actor(px, waiter_cpu, attr);
+	px_wait(waiter, PX_HELD);
+	px_lock(waiter, 0);
+	px_unlock(waiter, 0);
+	px_sleep(waiter, MS(2));
+	px_op(waiter, TPE_LOOP, 1, 60);
+	px_set(waiter, PX_FLAG);
+
+	if (hogs) {
+		px_hog(px, owner_cpu, PX_FAIR(0), MS(60000));
+		px_hog(px, waiter_cpu, PX_FAIR(0), MS(60000));
+	}
+	ASSERT_EQ(0, px_start(px));
+	ASSERT_EQ(0, px_go(px));
+	px_sleep_ms(35);
+	before[0] = goidle(owner_cpu);
+	before[1] = goidle(waiter_cpu);
+	while (px_pc(waiter) < waiter->nr && !waiter->done)
+		px_sleep_ms(1);
+	after[0] = goidle(owner_cpu);
+	after[1] = goidle(waiter_cpu);
+	px_set_flag(px, PX_STOP);
+	ASSERT_EQ(0, px_join(px, 10000));
+	TH_LOG("%lld donations, %lld moves; idle %ld and %ld times",
+	       px_delta(px, "donations"), px_delta(px, "migrated"),
+	       after[0] - before[0], after[1] - before[1]);
+	if (hogs) {
+		EXPECT_EQ(before[0], after[0]);
+		EXPECT_EQ(before[1], after[1]);
+		EXPECT_GE(px_delta(px, "donations"), 5);
+	} else {
+		/* This is about the count. */
+		EXPECT_GT(after[1], before[1]);
+	}
+}
+
+FIXTURE(idle)
+{
+	struct px *px;
+};
+
+FIXTURE_SETUP(idle)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 4)
+		SKIP(return, "needs four CPUs");
+	if (px_write("/proc/sys/kernel/sched_schedstats", "1") || goidle(1) < 0)
+		SKIP(return, "no schedstats");
+	self->px = px_open();
+	ASSERT_NE(NULL, self->px);
+}
+
+FIXTURE_TEARDOWN(idle)
+{
+	px_write("/proc/sys/kernel/sched_schedstats", "0");
+	EXPECT_EQ(NULL, px_splat(self->px));
+	EXPECT_EQ(0, px_close(self->px));
+}
+
+TEST_F(idle, same_cpu)
+{
+	meet(_metadata, self->px, OWNER_CPU, OWNER_CPU, PX_FIFO(50), true);
+}
+
+TEST_F(idle, other_cpu_fair)
+{
+	meet(_metadata, self->px, OWNER_CPU, HOME, PX_FAIR(-20), true);
+}
+
+TEST_F(idle, other_cpu_fifo)
+{
+	meet(_metadata, self->px, OWNER_CPU, HOME, PX_FIFO(50), true);
+}
+
+TEST_F(idle, without_hogs)
+{
+	meet(_metadata, self->px, OWNER_CPU, HOME, PX_FIFO(50), false);
+}
+
 /* --- statistics (H45) --------------------------------------------------- */
 
 /* To be carried about is not to migrate. */
@@ -777,6 +893,13 @@ TEST_F(attr, affinity_of_waiter)
 				px_sleep_ms(1);
 			EXPECT_EQ('D', px_state(self->waiter->pid));
 		}
+	}
+	/* Wherever it belongs now, its owner still has its time. */
+	if (variant->waiter.policy == SCHED_FIFO && px_timing()) {
+		uint64_t before = px_burned(self->owner);
+
+		px_sleep_ms(20);
+		EXPECT_GT(px_burned(self->owner) - before, MS(10));
 	}
 	/* The last mask allows CPU 3 alone. */
 	px_set_flag(self->px, PX_STOP);

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * disturb - change what the scheduler knows about running tasks, at random.
+ *
+ *   disturb [-s SEED] [-t SECONDS] [-i MICROSECONDS] [-w WHAT[,WHAT]...] COMM...
+ *
+ * Until the time is over (or SIGTERM), takes one task after the other whose
+ * name begins with a COMM and, all MICROSECONDS, does one of
+ *
+ *   affinity  a random set of CPUs
+ *   class     a random policy and priority, SCHED_DEADLINE included
+ *   cgroup    into one of three groups, or back to the root; one of the groups
+ *             has little bandwidth, one little weight
+ *
+ * and puts everything back at the end. What the kernel refuses (a deadline task
+ * with an affinity, a CPU that is offline) is counted, it is not an error. The
+ * choices depend on SEED and the number of tasks only.
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proxy_util.h"
+
+#define MAX_TASKS	512
+#define RT_SHARE	8	/* one change of class in that many makes RT */
+
+enum { AFFINITY, CLASS, CGROUP, KINDS };
+
+static const char * const kind_name[KINDS] = { "affinity", "class", "cgroup" };
+static const char * const group[] = { "disturb-quota", "disturb-weight",
+				      "disturb-plain", "" };
+static pid_t task[MAX_TASKS];
+static int tasks;
+static uint32_t seed = 1;
+static volatile sig_atomic_t stop;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+/* Numerical Recipes; the low bits are poor. */
+static uint32_t random_below(uint32_t n)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (uint64_t)seed * n >> 32;
+}
+
+static bool wanted(const char *comm, char **names, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (!strncmp(comm, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
+static void find_tasks(char **names, int n)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *e;
+
+	tasks = 0;
+	while (proc && (e = readdir(proc))) {
+		char path[300], comm[64];
+
+		if (!isdigit(e->d_name[0]) || tasks == MAX_TASKS)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
+		if (px_read(path, comm, sizeof(comm)) >= 0 &&
+		    wanted(comm, names, n))
+			task[tasks++] = atoi(e->d_name);
+	}
+	if (proc)
+		closedir(proc);
+}
+
+static int change_affinity(pid_t pid)
+{
+	int cpus = sysconf(_SC_NPROCESSORS_CONF);
+	unsigned long all = (1UL << cpus) - 1;
+	unsigned long mask = random_below(all) + 1;
+
+	/* Mostly a single CPU, which is what parts an owner from its waiters. */
+	if (random_below(2))
+		mask = 1UL << random_below(cpus);
+	return px_set_cpus(pid, mask);
+}
+
+static int change_class(pid_t pid)
+{
+	if (!random_below(RT_SHARE)) {
+		switch (random_below(3)) {
+		case 0:
+			return px_set_attr(pid, PX_FIFO(1 + random_below(50)));
+		case 1:
+			return px_set_attr(pid, PX_RR(1 + random_below(50)));
+		default:
+			px_set_cpus(pid, ~0UL);
+			return px_set_attr(pid, PX_DL(MS(1), MS(20)));
+		}
+	}
+	switch (random_below(3)) {
+	case 0:
+		return px_set_attr(pid, PX_IDLE);
+	case 1:
+		return px_set_attr(pid, PX_BATCH((int)random_below(40) - 20));
+	default:
+		return px_set_attr(pid, PX_FAIR((int)random_below(40) - 20));
+	}
+}
+
+static int change(int kind, pid_t pid)
+{
+	switch (kind) {
+	case AFFINITY:
+		return change_affinity(pid);
+	case CLASS:
+		return change_class(pid);
+	default:
+		return px_group_join(group[random_below(4)], pid);
+	}
+}
+
+static int parse_kinds(char *text, bool *kinds)
+{
+	char *word;
+	int i;
+
+	memset(kinds, 0, KINDS * sizeof(*kinds));
+	for (word = strtok(text, ","); word; word = strtok(NULL, ",")) {
+		for (i = 0; i < KINDS; i++)
+			if (!strcmp(word, kind_name[i]))
+				break;
+		if (i == KINDS)
+			return -EINVAL;
+		kinds[i] = true;
+	}
+	return 0;
+}
+
+static void groups_begin(bool *kinds)
+{
+	int err = 0;
+
+	if (!kinds[CGROUP])
+		return;
+	for (int i = 0; i < 3; i++)
+		err |= px_group_make(group[i]);
+	err |= px_group_set(group[0], "cpu.max", "20000 50000");
+	err |= px_group_set(group[1], "cpu.weight", "4");
+	if (err) {
+		fprintf(stderr, "disturb: no cgroup2 with a cpu controller\n");
+		kinds[CGROUP] = false;
+	}
+}
+
+static void put_back(const bool *kinds)
+{
+	for (int i = 0; i < tasks; i++) {
+		if (kinds[CLASS])
+			px_set_attr(task[i], PX_FAIR(0));
+		if (kinds[AFFINITY])
+			px_set_cpus(task[i], ~0UL);
+		if (kinds[CGROUP])
+			px_group_join("", task[i]);
+	}
+	for (int i = 0; kinds[CGROUP] && i < 3; i++)
+		px_group_remove(group[i]);
+}
+
+int main(int argc, char **argv)
+{
+	bool kinds[KINDS] = { true, true, true };
+	unsigned long done[KINDS] = {}, refused[KINDS] = {};
+	unsigned int usec = 1000, seconds = 10;
+	uint64_t end, look = 0;
+	uint32_t first;
+	int c;
+
+	while ((c = getopt(argc, argv, "s:t:i:w:")) != -1) {
+		if (c == 's')
+			seed = strtoul(optarg, NULL, 0);
+		else if (c == 't')
+			seconds = strtoul(optarg, NULL, 0);
+		else if (c == 'i')
+			usec = strtoul(optarg, NULL, 0);
+		else if (c != 'w' || parse_kinds(optarg, kinds))
+			optind = argc;
+	}
+	if (optind >= argc) {
+		fprintf(stderr, "usage: disturb [-s SEED] [-t SECONDS] [-i USEC] [-w affinity,class,cgroup] COMM...\n");
+		return 2;
+	}
+	first = seed;
+	signal(SIGTERM, on_term);
+	/* It has to get at the tasks that are in its way. */
+	px_set_attr(0, PX_FIFO(90));
+	groups_begin(kinds);
+	end = px_now() + seconds * MS(1000);
+	while (!stop && px_now() < end) {
+		int kind = random_below(KINDS);
+
+		if (px_now() >= look) {
+			find_tasks(argv + optind, argc - optind);
+			look = px_now() + MS(1000);
+		}
+		if (tasks && kinds[kind]) {
+			if (change(kind, task[random_below(tasks)]))
+				refused[kind]++;
+			else
+				done[kind]++;
+		}
+		usleep(usec);
+	}
+	put_back(kinds);
+	printf("disturb: seed %u, %d tasks:", first, tasks);
+	for (c = 0; c < KINDS; c++)
+		if (kinds[c])
+			printf(" %s %lu (%lu refused)", kind_name[c], done[c],
+			       refused[c]);
+	printf("\n");
+	return 0;
+}
