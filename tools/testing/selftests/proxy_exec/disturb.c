@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proxy_util.h"
@@ -40,14 +41,6 @@ static const char * const group[] = { "disturb-quota", "disturb-weight",
 static pid_t task[MAX_TASKS];
 static int tasks;
 static uint32_t seed = 1;
-static volatile sig_atomic_t stop;
-
-static void on_term(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
-
 /* Numerical Recipes; the low bits are poor. */
 static uint32_t random_below(uint32_t n)
 {
@@ -183,7 +176,9 @@ int main(int argc, char **argv)
 	unsigned long done[KINDS] = {}, refused[KINDS] = {};
 	unsigned int usec = 1000, seconds = 10;
 	uint64_t end, look = 0;
+	struct timespec pause;
 	uint32_t first;
+	sigset_t term;
 	int c;
 
 	while ((c = getopt(argc, argv, "s:t:i:w:")) != -1) {
@@ -197,16 +192,22 @@ int main(int argc, char **argv)
 			optind = argc;
 	}
 	if (optind >= argc) {
-		fprintf(stderr, "usage: disturb [-s SEED] [-t SECONDS] [-i USEC] [-w affinity,class,cgroup] COMM...\n");
+		fprintf(stderr,
+			"usage: disturb [-s SEED] [-t SECONDS] [-i USEC] [-w WHAT[,WHAT]] COMM...\n");
 		return 2;
 	}
 	first = seed;
-	signal(SIGTERM, on_term);
+	pause.tv_sec = usec / 1000000;
+	pause.tv_nsec = usec % 1000000 * 1000;
+	/* Also when it is told to stop, things are put back. */
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
 	/* It has to get at the tasks that are in its way. */
 	px_set_attr(0, PX_FIFO(90));
 	groups_begin(kinds);
 	end = px_now() + seconds * MS(1000);
-	while (!stop && px_now() < end) {
+	while (sigtimedwait(&term, NULL, &pause) < 0 && px_now() < end) {
 		int kind = random_below(KINDS);
 
 		if (px_now() >= look) {
@@ -219,7 +220,6 @@ int main(int argc, char **argv)
 			else
 				done[kind]++;
 		}
-		usleep(usec);
 	}
 	put_back(kinds);
 	printf("disturb: seed %u, %d tasks:", first, tasks);
