@@ -308,6 +308,7 @@ static bool proxy_take(struct task_struct *p, struct sched_proxy_queue *q)
 	return true;
 }
 
+#ifdef CONFIG_SMP
 /* The first task of @q, or the first that is blocked on @word */
 static struct task_struct *proxy_first(struct sched_proxy_queue *q,
 				       unsigned long word)
@@ -323,6 +324,7 @@ static struct task_struct *proxy_first(struct sched_proxy_queue *q,
 
 	return NULL;
 }
+#endif
 
 void __proxy_claim(struct task_struct *p)
 {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
@@ -555,6 +556,87 @@ TEST_F_TIMEOUT(storm, hotplug, 600)
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 3 || px_online(2, true))
 		SKIP(return, "no CPU hotplug");
 	storm(_metadata, self->px, self->task, true);
+}
+
+#define NESTED		3
+#define NESTERS		4
+
+/*
+ * A process that makes groups in groups, some with a limit, gives them tasks of
+ * the storm and itself to run, and takes them away. What this is modelled on,
+ * cgroup_fj_stress, has crashed a kernel with proxy execution elsewhere for
+ * reasons that were never found (H60), so no fix can be removed to see this
+ * test fail.
+ */
+static int nest_groups(struct px_actor **task, int id, uint64_t end)
+{
+	char name[NESTED][64];
+	int i, n, left = 0;
+
+	for (n = id; px_now() < end; n++) {
+		for (i = 0; i < NESTED; i++) {
+			snprintf(name[i], sizeof(name[i]), "%s%spx_nest%d",
+				 i ? name[i - 1] : "", i ? "/" : "", id);
+			if (i)
+				px_group_set(name[i - 1], "cgroup.subtree_control",
+					     "+cpu");
+			if (px_group_make(name[i]))
+				return 1;
+			if ((n + i) % 2)
+				px_group_set(name[i], "cpu.max", "2000 10000");
+		}
+		/* Tasks can be in the innermost only. */
+		for (i = 0; i < 3; i++)
+			px_group_join(name[NESTED - 1],
+				      task[(n * 5 + i * 3 + id) % STORM_TASKS]->pid);
+		px_group_join(name[NESTED - 1], getpid());
+		px_sleep_ms(n % 7);
+		/* New tasks of the storm are born where their parent is: here. */
+		px_group_join("", getpid());
+		for (i = 0; i < STORM_TASKS; i++)
+			px_group_join("", task[i]->pid);
+		for (i = NESTED - 1; i >= 0; i--) {
+			uint64_t patience = px_now() + MS(2000);
+
+			/* Those who were dead already are still counted. */
+			while (px_group_remove(name[i]) && px_now() < patience)
+				px_sleep_ms(1);
+			left |= px_now() >= patience;
+		}
+		if (left)
+			return 2;
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(storm, groups_come_and_go, 600)
+{
+	uint64_t end = px_now() + MS(storm_ms());
+	struct px *px = self->px;
+	pid_t pid[NESTERS];
+	int i, status;
+
+	if (px_group_make("px_a"))
+		SKIP(return, "no cgroup2 with a cpu controller");
+	px_group_remove("px_a");
+	ASSERT_EQ(0, px_dl_begin(px));
+	for (i = 0; i < NESTERS; i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			_exit(nest_groups(self->task, i, end));
+	}
+	for (i = 0; px_now() < end; i++) {
+		struct px_actor *a = self->task[i % STORM_TASKS];
+
+		/* Deadline tasks need all CPUs, and cannot be in such groups. */
+		px_set_attr(a->pid, i % 4 ? random_attr() : PX_DL(MS(1), MS(20)));
+		px_sleep_ms(2);
+	}
+	for (i = 0; i < NESTERS; i++) {
+		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	EXPECT_GT(px_delta(px, "parked_asleep"), 0);
 }
 
 int main(int argc, char **argv)

@@ -278,12 +278,12 @@ int px_group_join(const char *group, pid_t pid)
 	return px_group_set(group, "cgroup.procs", text);
 }
 
-void px_group_remove(const char *group)
+int px_group_remove(const char *group)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), PX_CGROUPS "/%s", group);
-	rmdir(path);
+	return rmdir(path) ? -errno : 0;
 }
 
 /* --- time -------------------------------------------------------------- */
@@ -495,7 +495,16 @@ int px_close(struct px *px)
 
 int px_dl_begin(struct px *px)
 {
+	int cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1;
 	int ret = px_write(PX_RT_RUNTIME, "-1");
+
+	/*
+	 * The sum can have become negative all the same, if deadline tasks end
+	 * or CPUs go while it is reset. It is made anew with the root domains.
+	 */
+	if (ret == -EBUSY && cpu && !px_online(cpu, false) &&
+	    !px_online(cpu, true))
+		ret = px_write(PX_RT_RUNTIME, "-1");
 
 	px->rt_unlimited = !ret;
 	return ret;

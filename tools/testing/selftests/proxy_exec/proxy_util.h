@@ -138,7 +138,7 @@ int px_group_make(const char *group);
 int px_group_set(const char *group, const char *file, const char *value);
 long long px_group_stat(const char *group, const char *field);
 int px_group_join(const char *group, pid_t pid);
-void px_group_remove(const char *group);
+int px_group_remove(const char *group);
 
 /* Boost the actor that has px->pi, until the return value is killed. */
 pid_t px_boost(struct px *px, struct px_attr attr);
