@@ -929,8 +929,8 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
  */
 #define PROXY_AGAIN		(NR_PROXY_STATS + 1)
 
-/* Sorts behind all tasks that have time to give */
-#define PROXY_KEY_THROTTLED	MAX_PRIO
+/* Sorts behind all tasks that have time to give, and somebody to give it to */
+#define PROXY_KEY_LAST		MAX_PRIO
 
 static DEFINE_PER_CPU(struct balance_callback, proxy_head);
 
@@ -1031,7 +1031,8 @@ static enum proxy_stat proxy_may_inject(struct rq *rq, struct task_struct *p,
 	/* Bandwidth is admitted by root domain. */
 	if (p->sched_class == &dl_sched_class && task_rq(p)->rd != rq->rd)
 		return PROXY_DEGRADED_ATTR;
-	if (proxy_throttled(rq, p))
+	/* It can still be a link for those that wait for it. */
+	if (proxy_throttled(rq, p) && !proxy_has_donors(p))
 		return PROXY_THROTTLED;
 
 	return PROXY_INJECTED;
@@ -1180,6 +1181,7 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 	enum proxy_stat what;
 	struct task_struct *owner;
 	bool queued, settle = true;
+	bool throttled = false;
 	int key = p->prio;
 	struct rq_flags rf;
 	struct rq *rq;
@@ -1221,8 +1223,10 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 			rq_unlock(rq, &rf);
 			return what;
 		}
-		key = PROXY_KEY_THROTTLED;
+		throttled = true;
 	}
+	if (throttled || (queued && state == LOCK_OWNER_UNKNOWN))
+		key = PROXY_KEY_LAST;
 
 	/* Park it. The queue of @owner is a leaf in the lock order. */
 	if (!proxy_put(p, &owner->proxy.donors, key)) {
@@ -1234,8 +1238,7 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 		if (task_current(rq, owner)) {
 			what = PROXY_PARKED_RUNNING;
 		} else {
-			what = key == PROXY_KEY_THROTTLED ? PROXY_THROTTLED :
-							    PROXY_PARKED_QUEUED;
+			what = throttled ? PROXY_THROTTLED : PROXY_PARKED_QUEUED;
 			if (list_empty(&owner->proxy.pending))
 				list_add_tail(&owner->proxy.pending,
 					      &rq->proxy_pending);
@@ -1317,19 +1320,27 @@ static enum proxy_stat proxy_place(struct task_struct *p,
  */
 static void proxy_feed(struct task_struct *owner)
 {
-	struct task_struct *p;
+	struct sched_proxy_queue *q = &owner->proxy.donors;
+	struct task_struct *p, *back = NULL;
 	int i;
 
 	for (i = 0; i < PROXY_FEED_BATCH; i++) {
-		p = proxy_first(&owner->proxy.donors, 0);
-		if (!p)
+		p = proxy_first(q, 0);
+		if (!p || p == back)
 			return;
 
-		switch (proxy_place(p, &owner->proxy.donors, owner)) {
+		switch (proxy_place(p, q, owner)) {
 		case PROXY_PARKED_RUNNING:
+			/* On this owner, or on who has taken the lock? */
+			if (READ_ONCE(p->proxy.queue) == q)
+				return;
+			break;
 		case PROXY_PARKED_QUEUED:
 		case PROXY_THROTTLED:
-			return;
+			/* Back at the end: when it is first again, that is all. */
+			if (!back)
+				back = p;
+			break;
 		default:
 			break;
 		}
@@ -1354,6 +1365,8 @@ static void proxy_balance(struct rq *rq)
 	list_splice_init(&rq->proxy_pending, &todo);
 	while (!list_empty(&todo)) {
 		p = list_first_entry(&todo, struct task_struct, proxy.pending);
+		SCHED_WARN_ON(task_rq(p) != rq || !task_on_rq_queued(p) ||
+			      p->se.sched_delayed);
 		if (!proxy_has_donors(p)) {
 			list_del_init(&p->proxy.pending);
 			continue;
@@ -1412,9 +1425,12 @@ static void proxy_double_lock(struct sched_proxy_queue *a,
 	raw_spin_lock_nested(&b->lock, SINGLE_DEPTH_NESTING);
 }
 
-/* Move some of those that wait for @word. Return: are there more? */
-static bool proxy_pass_some(struct sched_proxy_queue *from,
-			    struct sched_proxy_queue *to, unsigned long word)
+/*
+ * Move some of those that wait for @word. Return: how many; less than
+ * PROXY_PASS_BATCH if that is all.
+ */
+static int proxy_pass_some(struct sched_proxy_queue *from,
+			   struct sched_proxy_queue *to, unsigned long word)
 {
 	struct task_struct *p, *n;
 	int nr = 0;
@@ -1427,8 +1443,9 @@ static bool proxy_pass_some(struct sched_proxy_queue *from,
 			if (READ_ONCE(p->blocked_on) != word ||
 			    container_of(to, struct task_struct, proxy.donors) == p)
 				continue;
-			if (nr++ == PROXY_PASS_BATCH)
+			if (nr == PROXY_PASS_BATCH)
 				break;
+			nr++;
 
 			plist_del(&p->proxy.node, &from->tasks);
 			plist_node_init(&p->proxy.node, key);
@@ -1440,7 +1457,22 @@ static bool proxy_pass_some(struct sched_proxy_queue *from,
 	raw_spin_unlock(&to->lock);
 	raw_spin_unlock(&from->lock);
 
-	return nr > PROXY_PASS_BATCH;
+	return nr;
+}
+
+/* Those that wait for @word do so like anybody else. */
+static void proxy_drop(struct sched_proxy_queue *q, unsigned long word)
+{
+	struct task_struct *p, *n;
+
+	guard(raw_spinlock_irqsave)(&q->lock);
+
+	plist_for_each_entry_safe(p, n, &q->tasks, proxy.node) {
+		if (READ_ONCE(p->blocked_on) == word) {
+			proxy_count(PROXY_DEGRADED_BUSY);
+			__proxy_take(p, q);
+		}
+	}
 }
 
 /*
@@ -1452,16 +1484,19 @@ static bool proxy_pass_some(struct sched_proxy_queue *from,
 static void proxy_pass_on(unsigned long word, struct task_struct *next)
 {
 	struct sched_proxy_queue *q = &current->proxy.donors;
+	bool moved = false;
 	struct task_struct *p;
-	bool more = true;
-	int i;
+	int i, nr;
 
 	if (next && next != current) {
-		while (more) {
+		do {
 			guard(irqsave)();
-			more = proxy_pass_some(q, &next->proxy.donors, word);
-		}
-
+			nr = proxy_pass_some(q, &next->proxy.donors, word);
+			moved |= nr;
+		} while (nr == PROXY_PASS_BATCH);
+	}
+	/* Without anybody who waits for it, the lock need not exist any more. */
+	if (moved) {
 		guard(irqsave)();
 		smp_mb(); /* see proxy_settle() and proxy_still_owner() */
 		if (proxy_still_owner(word, next)) {
@@ -1471,14 +1506,16 @@ static void proxy_pass_on(unsigned long word, struct task_struct *next)
 		q = &next->proxy.donors;
 	}
 
-	/* Each turn is with something that was there; new ones are not ours. */
 	for (i = 0; i < PROXY_MAX_DEPTH; i++) {
 		guard(irqsave)();
 		p = proxy_first(q, word);
 		if (!p)
-			break;
+			return;
 		proxy_place(p, q, NULL);
 	}
+
+	/* Too many, and nothing to do with @q, which must not keep them. */
+	proxy_drop(q, word);
 }
 
 #else /* !CONFIG_SMP */

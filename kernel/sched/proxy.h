@@ -140,6 +140,23 @@ static inline void proxy_return(struct task_struct *p)
 		__proxy_return(p);
 }
 
+/* Where @p runs when it is woken, or may: not where it was carried */
+static inline int proxy_task_home(struct task_struct *p)
+{
+	return sched_proxy_exec() && p->proxy.home >= 0 ? p->proxy.home :
+							  task_cpu(p);
+}
+
+#ifdef CONFIG_SMP
+/* Where the bandwidth of @p, which belongs to @rq, was admitted */
+static inline struct root_domain *proxy_home_rd(struct rq *rq,
+						struct task_struct *p)
+{
+	return sched_proxy_exec() && p->proxy.home >= 0 ?
+	       cpu_rq(p->proxy.home)->rd : rq->rd;
+}
+#endif
+
 /* Has @p parked donors to come back to? See proxy_park() for the ordering. */
 static inline bool proxy_has_donors(struct task_struct *p)
 {
@@ -154,7 +171,8 @@ static inline void proxy_enqueued(struct rq *rq, struct task_struct *p)
 
 	/* With rq->lock taken since @p was last seen off all runqueues */
 	smp_mb__after_spinlock();
-	if (unlikely(proxy_has_donors(p)))
+	/* One that goes on sleeping may leave without dequeue_task(). */
+	if (unlikely(proxy_has_donors(p) && !p->se.sched_delayed))
 		__proxy_note(rq, p);
 }
 
@@ -257,6 +275,19 @@ static inline void proxy_claim(struct task_struct *p)
 static inline void proxy_return(struct task_struct *p)
 {
 }
+
+static inline int proxy_task_home(struct task_struct *p)
+{
+	return task_cpu(p);
+}
+
+#ifdef CONFIG_SMP
+static inline struct root_domain *proxy_home_rd(struct rq *rq,
+						struct task_struct *p)
+{
+	return rq->rd;
+}
+#endif
 
 static inline void proxy_enqueued(struct rq *rq, struct task_struct *p)
 {

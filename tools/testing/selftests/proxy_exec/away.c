@@ -292,6 +292,58 @@ TEST_F(away, migrate_disable)
 		EXPECT_GT(px_delta(px, "returned"), 0);
 }
 
+/*
+ * The same, and its mask changes while it is away. What counts is where it will
+ * run, not where it is: a mask with its home is good at once, one without has
+ * to wait until migration is enabled again.
+ */
+TEST_F(away, migrate_disable_mask)
+{
+	struct px *px = self->px;
+	struct px_actor *waiter;
+	struct tpe_op *lock;
+	uint64_t time;
+	pid_t child;
+	int status;
+
+	add_owner(px, MS(60));
+	waiter = px_actor(px, HOME, PX_FAIR(-10));
+	add_hogs(px);
+	px_op(waiter, TPE_MIGRATE_DISABLE, 0, 0);
+	px_wait(waiter, PX_HELD);
+	px_sleep(waiter, MS(10));
+	lock = px_lock(waiter, 0);
+	px_burn(waiter, MS(2));
+	px_unlock(waiter, 0);
+	px_set(waiter, PX_STOP);
+
+	ASSERT_EQ(0, px_go(px));
+	ASSERT_EQ(0, px_wait_blocked(waiter, lock, 3000));
+	px_sleep_ms(5);
+	if (px->on)
+		EXPECT_EQ(OWNER_CPU, px_cpu(waiter->pid));
+
+	time = px_now();
+	EXPECT_EQ(0, px_set_cpus(waiter->pid, 0xc));
+	time = px_now() - time;
+	if (px_timing())
+		EXPECT_LE(time, MS(5));
+	EXPECT_EQ(0, lock->runs);
+
+	child = fork();
+	if (!child)
+		_exit(px_set_cpus(waiter->pid, 0xa) ? 1 : 0);
+	px_sleep_ms(5);
+	if (px_timing())
+		EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
+	ASSERT_EQ(0, px_join(px, 20000));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	/* Unless the waiter was gone first */
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, lock->ret);
+	EXPECT_EQ(HOME, lock->cpu);
+}
+
 /* The only CPU it may run on changes while it is away. */
 TEST_F(away, mask_changed_while_away)
 {
@@ -632,6 +684,54 @@ TEST_F(away, nr_migrations)
 		EXPECT_GT(px_delta(px, "migrated"), 0);
 	px_set_flag(px, PX_FLAG);
 	ASSERT_EQ(0, px_join(px, 5000));
+}
+
+/*
+ * It comes home, finds a FIFO task there, and wakes up on another CPU: moved
+ * twice before it is enqueued, and what it has used so far is still known.
+ */
+TEST_F(away, utilization_survives)
+{
+	struct px *px = self->px;
+	struct px_actor *waiter, *fifo;
+	struct tpe_op *lock;
+	long long before, after;
+
+	add_owner(px, MS(40));
+	add_hogs(px);
+	waiter = px_actor(px, HOME, PX_FAIR(-20));
+	px_wait(waiter, PX_HELD);
+	px_burn(waiter, MS(150));
+	lock = px_lock(waiter, 0);
+	px_unlock(waiter, 0);
+	px_set(waiter, PX_STOP);
+	px_wait(waiter, PX_FLAG);
+	fifo = px_actor(px, HOME, PX_FIFO(50));
+	px_wait(fifo, PX_FLAG + 1);
+	px_burn_until(fifo, PX_STOP, MS(2000));
+
+	ASSERT_EQ(0, px_go(px));
+	ASSERT_EQ(0, px_wait_blocked(waiter, lock, 5000));
+	before = px_sched(waiter->pid, "se.avg.util_avg");
+	if (before < 0)
+		SKIP(return, "no util_avg");
+	ASSERT_EQ(0, px_set_cpus(waiter->pid, 12));
+	ASSERT_EQ(0, px_set_flag(px, PX_FLAG + 1));
+	/* Until it waits for the last flag */
+	while (px_pc(waiter) < waiter->nr)
+		px_sleep_ms(1);
+	px_sleep_ms(1);
+	after = px_sched(waiter->pid, "se.avg.util_avg");
+	TH_LOG("util_avg %lld, then %lld", before, after);
+	if (px_timing()) {
+		EXPECT_GE(before, 400);
+		/* The wait is forgotten by half each 32 ms. */
+		EXPECT_GE(after, before / 8);
+	}
+	px_set_flag(px, PX_FLAG);
+	ASSERT_EQ(0, px_join(px, 5000));
+	if (px_timing())
+		EXPECT_EQ(3, lock->cpu);
 }
 
 /*

@@ -314,6 +314,77 @@ TEST_F(bandwidth, waiter_throttled_parked)
 	waiter_throttled(_metadata, self->px, 2, 1, MS(100));
 }
 
+/*
+ * The waiter has no time to give, but somebody waits for it who has: it is a
+ * link of the chain all the same.
+ */
+TEST_F(bandwidth, waiter_throttled_is_a_link)
+{
+	struct px *px = self->px;
+	struct px_actor *owner = px_actor(px, 1, PX_FAIR(19));
+	struct px_actor *link, *mate, *donor;
+	struct tpe_op *want, *lock;
+	long long periods;
+	uint64_t time, end;
+
+	ASSERT_EQ(0, px_group_set(GROUP, "cpu.weight", "10000"));
+	ASSERT_EQ(0, px_group_set(GROUP, "cpu.max", "50000 900000"));
+	px_wait(owner, PX_GO);
+	px_lock(owner, 0);
+	px_set(owner, PX_HELD);
+	/* The link is parked when its time is gone, and so not on any CPU. */
+	px_wait(owner, PX_FLAG + 1);
+	px_burn(owner, MS(120));
+	px_unlock(owner, 0);
+	px_hog(px, 1, PX_FAIR(0), MS(6000));
+
+	link = px_actor(px, 1, PX_FAIR(0));
+	px_wait(link, PX_HELD);
+	px_lock(link, 1);
+	px_sleep(link, MS(5));
+	want = px_lock_nested(link, 0, 1);
+	px_burn(link, US(200));
+	px_unlock(link, 0);
+	px_unlock(link, 1);
+
+	mate = px_actor(px, 1, PX_FAIR(-20));
+	px_wait(mate, PX_HELD);
+	px_sleep(mate, MS(8));
+	px_burn(mate, MS(200));
+
+	donor = px_actor(px, 2, PX_FIFO(50));
+	px_wait(donor, PX_FLAG);
+	lock = px_lock(donor, 1);
+	px_unlock(donor, 1);
+	px_set(donor, PX_STOP);
+
+	ASSERT_EQ(0, px_start(px));
+	ASSERT_EQ(0, px_group_join(GROUP, link->pid));
+	ASSERT_EQ(0, px_group_join(GROUP, mate->pid));
+	ASSERT_EQ(0, px_go(px));
+	ASSERT_EQ(0, px_wait_blocked(link, want, 3000));
+	/* The time of a period is gone soon after it has begun. */
+	periods = px_group_stat(GROUP, "nr_periods ");
+	end = px_now() + MS(1000);
+	while (px_group_stat(GROUP, "nr_periods ") == periods && px_now() < end)
+		px_sleep_ms(1);
+	px_sleep_ms(200);
+	ASSERT_EQ(0, px_set_flag(px, PX_FLAG + 1));
+	px_sleep_ms(5);
+	ASSERT_EQ(0, px_set_flag(px, PX_FLAG));
+	ASSERT_EQ(0, px_join(px, 20000));
+	EXPECT_EQ(0, lock->ret);
+	EXPECT_EQ(2, lock->cpu);
+	time = lock->end - lock->start;
+	TH_LOG("lock after %llu ms", (unsigned long long)time / 1000000);
+	if (!px_timing())
+		return;
+	if (px->on)
+		EXPECT_LE(time, MS(140));
+	if (!px->on)
+		EXPECT_GE(time, MS(400));
+}
+
 int main(int argc, char **argv)
 {
 	px_require(true);

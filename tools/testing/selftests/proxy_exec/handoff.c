@@ -326,6 +326,69 @@ TEST_F(handoff, first_in_line_is_behind_hogs)
 }
 
 /*
+ * The writer that is woken to take a rwsem also holds a mutex. Nobody can help
+ * it to the rwsem before it has it, and the most urgent of its waiters waits
+ * for just that. Those that wait for the mutex can.
+ */
+TEST_F(handoff, others_are_not_held_up)
+{
+	struct px *px = self->px;
+	struct px_actor *owner = px_actor(px, 1, PX_FIFO(60));
+	struct px_actor *next = px_actor(px, 1, PX_FAIR(19));
+	struct px_actor *urgent = px_actor(px, 3, PX_FIFO(50));
+	struct px_actor *other = px_actor(px, 2, PX_FIFO(40));
+	struct px_actor *hog = px_actor(px, 1, PX_FIFO(30));
+	struct tpe_op *up, *want, *down, *lock;
+	uint64_t late;
+
+	px_wait(owner, PX_GO);
+	px_op(owner, TPE_DOWN_WRITE, 0, 0);
+	px_set(owner, PX_HELD);
+	px_wait(owner, PX_FLAG + 3);
+	up = px_op(owner, TPE_UP, 0, 0);
+
+	px_wait(next, PX_HELD);
+	px_lock(next, 1);
+	want = px_op(next, TPE_DOWN_WRITE, 0, 0);
+	px_burn(next, MS(5));
+	px_op(next, TPE_UP, 0, 0);
+	px_unlock(next, 1);
+
+	px_wait(urgent, PX_FLAG);
+	down = px_op(urgent, TPE_DOWN_WRITE, 0, 0);
+	px_op(urgent, TPE_UP, 0, 0);
+
+	px_wait(other, PX_FLAG + 1);
+	lock = px_lock(other, 1);
+	px_unlock(other, 1);
+	px_set(other, PX_STOP);
+
+	px_wait(hog, PX_FLAG + 2);
+	px_burn_until(hog, PX_STOP, MS(500));
+
+	ASSERT_EQ(0, px_go(px));
+	ASSERT_EQ(0, px_wait_blocked(next, want, 3000));
+	ASSERT_EQ(0, px_set_flag(px, PX_FLAG));
+	ASSERT_EQ(0, px_wait_blocked(urgent, down, 3000));
+	ASSERT_EQ(0, px_set_flag(px, PX_FLAG + 1));
+	ASSERT_EQ(0, px_wait_blocked(other, lock, 3000));
+	ASSERT_EQ(0, px_set_flag(px, PX_FLAG + 2));
+	px_sleep_ms(5);
+	ASSERT_EQ(0, px_set_flag(px, PX_FLAG + 3));
+	ASSERT_EQ(0, px_join(px, 15000));
+	EXPECT_EQ(0, lock->ret);
+	EXPECT_EQ(0, down->ret);
+	late = lock->end - up->start;
+	TH_LOG("lock %llu us after up_write()", (unsigned long long)late / 1000);
+	if (!px_timing())
+		return;
+	if (px->on)
+		EXPECT_LE(late, MS(12));
+	if (!px->on)
+		EXPECT_GE(late, MS(300));
+}
+
+/*
  * Many in line, on all CPUs, behind hogs: each hand-off finds the right one,
  * nobody is forgotten.
  */

@@ -105,9 +105,9 @@ TEST_F(sleeping, deadline_other_cpu)
  * Having had more than its share, a task that goes to sleep stays queued for a
  * while (H14). It sleeps all the same: those that come then are parked.
  */
-TEST_F(sleeping, delayed_dequeue)
+static void delayed(struct __test_metadata *_metadata, struct px *px,
+		    bool change)
 {
-	struct px *px = self->px;
 	struct px_actor *owner = px_actor(px, 1, PX_FAIR(19)), *waiter;
 	struct tpe_op *lock[2];
 	uint64_t total;
@@ -124,6 +124,8 @@ TEST_F(sleeping, delayed_dequeue)
 	px_op(owner, TPE_LOOP, 1, 60);
 	px_set(owner, PX_STOP);
 	px_hog(px, 1, PX_FAIR(0), MS(3000));
+	if (change)
+		px_hog(px, 3, PX_FAIR(0), MS(3000));
 
 	for (i = 0; i < 2; i++) {
 		waiter = px_actor(px, 1 + i, i ? PX_FAIR(-20) : PX_FAIR(0));
@@ -135,7 +137,15 @@ TEST_F(sleeping, delayed_dequeue)
 		px_op(waiter, TPE_LOOP, 1, 100);
 	}
 	total = px_now();
-	ASSERT_EQ(0, px_run(px, 20000));
+	ASSERT_EQ(0, px_go(px));
+	for (i = 0; change && !owner->done && i < 10000; i++) {
+		ASSERT_EQ(0, px_set_attr(owner->pid, PX_FAIR(18 + i % 2)));
+		if (i % 16 == 15)
+			ASSERT_EQ(0, px_set_cpus(owner->pid, i & 16 ? 8 : 2));
+		usleep(150);
+		px_join(px, 0);
+	}
+	ASSERT_EQ(0, px_join(px, 20000));
 	total = px_now() - total;
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(0, lock[i]->ret);
@@ -145,6 +155,20 @@ TEST_F(sleeping, delayed_dequeue)
 	TH_LOG("%llu ms", (unsigned long long)total / 1000000);
 	if (px->on && px_timing())
 		EXPECT_GT(px_delta(px, "parked_asleep"), 0);
+}
+
+TEST_F(sleeping, delayed_dequeue)
+{
+	delayed(_metadata, self->px, false);
+}
+
+/*
+ * Niced meanwhile, the owner is dequeued and enqueued and sleeps on, and is
+ * then taken off the runqueue by a pick, not by dequeue_task().
+ */
+TEST_F(sleeping, delayed_and_niced)
+{
+	delayed(_metadata, self->px, true);
 }
 
 /* The owner is moved while it sleeps: who waits for it goes there. */
