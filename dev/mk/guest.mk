@@ -4,7 +4,7 @@
 # mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, SEED=,
 # ROUNDS=.
 
-.PHONY: demo test smoke config kernel boot shell run selftests torture
+.PHONY: demo test smoke config kernel boot shell run selftests torture mutants model
 
 CONFIG ?= lean-on
 GUEST_DEPS := deps-base deps-build deps-guest
@@ -42,3 +42,9 @@ selftests: $(GUEST_DEPS) tree ## The kselftests on every kernel they are for
 torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario MINUTES=1 SEED=1
 	$(Q)dev/kernel build debug-on
 	$(Q)dev/torture
+
+mutants: $(GUEST_DEPS) tree ## Faults planted one by one: does a test notice? K=name
+	$(Q)dev/mutate
+
+model: deps-model ## The protocol, checked by spin, and faults that it must find
+	$(Q)dev/modelcheck

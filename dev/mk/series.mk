@@ -25,7 +25,7 @@ deps: ## Install the Debian packages that are missing
 	$(Q)dev/deps all
 
 # Before a target that needs them; nothing is installed when nothing is missing.
-DEPS := deps-base deps-build deps-guest deps-check
+DEPS := deps-base deps-build deps-guest deps-check deps-model
 .PHONY: $(DEPS)
 $(DEPS): deps-%:
 	$(Q)dev/deps $*

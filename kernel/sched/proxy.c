@@ -169,6 +169,9 @@
  *	 lock, and exits: its queue is closed when it is off its CPU for the last
  *	 time. Its memory outlives whoever has found it with interrupts off.
  *
+ *   Documentation/scheduler/sched-proxy-exec.pml is a model of this for spin,
+ *   and says which of its steps stand for which functions here.
+ *
  * Not handled, falls back to plain blocking
  *
  *   Core scheduling; sched_ext as donor or owner; reader-owned rw_semaphores;

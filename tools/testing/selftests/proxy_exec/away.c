@@ -787,9 +787,12 @@ TEST_F(away, load_avg)
 	/* The hogs are always there; and what all of them weigh */
 	EXPECT_GE(min[OWNER_CPU], 900);
 	EXPECT_GE(min[HOME], 900);
-	/* Not read at the same time, if the guest does not stand still. */
+	/*
+	 * One who is moved between the two reads, or has left a CPU that has
+	 * not looked since, counts twice.
+	 */
 	if (px_timing())
-		EXPECT_LE(max, (4 * 1024 + 9548) * 11 / 10);
+		EXPECT_LE(max, 2 * (2 * 1024 + 9548) * 11 / 10);
 	for (i = 0; i < 2; i++)
 		EXPECT_EQ(rounds + 1, last[i]->runs);
 	if (px->on) {

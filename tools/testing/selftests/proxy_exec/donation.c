@@ -311,7 +311,8 @@ TEST_F(chain, too_deep)
 	EXPECT_EQ(0, donor->ret);
 	if (px->on) {
 		EXPECT_GT(px_delta(px, "degraded_depth"), 0);
-		EXPECT_LE(px_stat("max_depth"), 70);
+		/* The bound, and what all shorter chains have been served by */
+		EXPECT_LE(px_stat("max_depth"), 64);
 	}
 }
 

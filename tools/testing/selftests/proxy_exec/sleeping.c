@@ -121,7 +121,7 @@ static void delayed(struct __test_metadata *_metadata, struct px *px,
 	px_burn(owner, US(100));
 	px_unlock(owner, 0);
 	px_burn(owner, US(50));
-	px_op(owner, TPE_LOOP, 1, 60);
+	px_op(owner, TPE_LOOP, 1, change ? 240 : 60);
 	px_set(owner, PX_STOP);
 	px_hog(px, 1, PX_FAIR(0), MS(3000));
 	if (change)
@@ -134,7 +134,7 @@ static void delayed(struct __test_metadata *_metadata, struct px *px,
 		lock[i] = px_lock(waiter, 0);
 		px_burn(waiter, US(20));
 		px_unlock(waiter, 0);
-		px_op(waiter, TPE_LOOP, 1, 100);
+		px_op(waiter, TPE_LOOP, 1, change ? 400 : 100);
 	}
 	total = px_now();
 	ASSERT_EQ(0, px_go(px));
@@ -149,7 +149,7 @@ static void delayed(struct __test_metadata *_metadata, struct px *px,
 	total = px_now() - total;
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(0, lock[i]->ret);
-		EXPECT_EQ(101, lock[i]->runs);
+		EXPECT_EQ(change ? 401 : 101, lock[i]->runs);
 		EXPECT_EQ(1 + i, lock[i]->cpu);
 	}
 	TH_LOG("%llu ms", (unsigned long long)total / 1000000);
