@@ -238,10 +238,20 @@ static void inherit(struct __test_metadata *_metadata, struct px *px,
 	ASSERT_EQ(0, px_join(px, 15000));
 	EXPECT_EQ(0, lock[0]->ret);
 	EXPECT_EQ(0, lock[1]->ret);
-	if (px_timing())
-		EXPECT_LT(lock[0]->end, lock[1]->end);
 	EXPECT_EQ(2, lock[0]->cpu);
 	EXPECT_EQ(3, lock[1]->cpu);
+	/*
+	 * If something else wants the owner's CPU, a kworker say, the urgent one
+	 * comes to help. It has paid then, and is handed the lock, first in line
+	 * or not. Nobody has anything to inherit.
+	 */
+	if (px->on && lock[1]->end < lock[0]->end) {
+		TH_LOG("the owner was preempted");
+		EXPECT_GT(px_delta(px, "handoffs"), 0);
+		return;
+	}
+	if (px_timing())
+		EXPECT_LT(lock[0]->end, lock[1]->end);
 	ratio = (lock[1]->end - section->start) * 100 / MS(30);
 	TH_LOG("ratio %u.%02u", ratio / 100, ratio % 100);
 	if (px->on) {
