@@ -356,6 +356,33 @@ TEST_F(push, deadline)
 	     PX_DL(MS(80), MS(100)));
 }
 
+/*
+ * A deadline task sleeps where its CPU goes offline, and ceases to be one. Its
+ * bandwidth is given back when the 0-lag time comes, to no CPU at all.
+ */
+TEST_F(push, deadline_bandwidth_of_an_offline_cpu)
+{
+	struct px *px = self->px;
+	struct px_actor *a;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 3 || px_online(2, true))
+		SKIP(return, "no CPU hotplug");
+	ASSERT_EQ(0, px_dl_begin(px));
+	a = px_actor(px, 2, PX_DL(MS(200), MS(2000)));
+	px_wait(a, PX_GO);
+	px_burn(a, MS(120));
+	px_wait(a, PX_STOP);
+	ASSERT_EQ(0, px_go(px));
+	px_sleep_ms(300);
+	EXPECT_EQ(0, px_online(2, false));
+	EXPECT_EQ(0, px_set_attr(a->pid, PX_FAIR(0)));
+	px_sleep_ms(2000);
+	EXPECT_EQ(0, px_online(2, true));
+	px_set_flag(px, PX_STOP);
+	EXPECT_EQ(0, px_join(px, 5000));
+	EXPECT_EQ(0, a->ret);
+}
+
 /* --- everything at once, on all CPUs ------------------------------------ */
 
 #define STORM_LOCKS	8
