@@ -8,7 +8,8 @@
  * name begins with a COMM and, all MICROSECONDS, does one of
  *
  *   affinity  a random set of CPUs
- *   class     a random policy and priority, SCHED_DEADLINE included
+ *   class     a random policy and priority
+ *   deadline  with class: SCHED_DEADLINE too
  *   cgroup    into one of three groups, or back to the root; one of the groups
  *             has little bandwidth, one little weight
  *
@@ -33,9 +34,11 @@
 #define MAX_TASKS	512
 #define RT_SHARE	8	/* one change of class in that many makes RT */
 
-enum { AFFINITY, CLASS, CGROUP, KINDS };
+/* DEADLINE is not a kind of its own, but one more class for CLASS. */
+enum { AFFINITY, CLASS, CGROUP, KINDS, DEADLINE = KINDS, WORDS };
 
-static const char * const kind_name[KINDS] = { "affinity", "class", "cgroup" };
+static const char * const word_name[WORDS] = { "affinity", "class", "cgroup",
+					       "deadline" };
 static const char * const group[] = { "disturb-quota", "disturb-weight",
 				      "disturb-plain", "" };
 static pid_t task[MAX_TASKS];
@@ -88,10 +91,10 @@ static int change_affinity(pid_t pid)
 	return px_set_cpus(pid, mask);
 }
 
-static int change_class(pid_t pid)
+static int change_class(pid_t pid, bool deadline)
 {
 	if (!random_below(RT_SHARE)) {
-		switch (random_below(3)) {
+		switch (random_below(deadline ? 3 : 2)) {
 		case 0:
 			return px_set_attr(pid, PX_FIFO(1 + random_below(50)));
 		case 1:
@@ -111,40 +114,40 @@ static int change_class(pid_t pid)
 	}
 }
 
-static int change(int kind, pid_t pid)
+static int change(int kind, pid_t pid, const bool *words)
 {
 	switch (kind) {
 	case AFFINITY:
 		return change_affinity(pid);
 	case CLASS:
-		return change_class(pid);
+		return change_class(pid, words[DEADLINE]);
 	default:
 		return px_group_join(group[random_below(4)], pid);
 	}
 }
 
-static int parse_kinds(char *text, bool *kinds)
+static int parse_words(char *text, bool *words)
 {
 	char *word;
 	int i;
 
-	memset(kinds, 0, KINDS * sizeof(*kinds));
+	memset(words, 0, WORDS * sizeof(*words));
 	for (word = strtok(text, ","); word; word = strtok(NULL, ",")) {
-		for (i = 0; i < KINDS; i++)
-			if (!strcmp(word, kind_name[i]))
+		for (i = 0; i < WORDS; i++)
+			if (!strcmp(word, word_name[i]))
 				break;
-		if (i == KINDS)
+		if (i == WORDS)
 			return -EINVAL;
-		kinds[i] = true;
+		words[i] = true;
 	}
 	return 0;
 }
 
-static void groups_begin(bool *kinds)
+static void groups_begin(bool *words)
 {
 	int err = 0;
 
-	if (!kinds[CGROUP])
+	if (!words[CGROUP])
 		return;
 	for (int i = 0; i < 3; i++)
 		err |= px_group_make(group[i]);
@@ -152,27 +155,27 @@ static void groups_begin(bool *kinds)
 	err |= px_group_set(group[1], "cpu.weight", "4");
 	if (err) {
 		fprintf(stderr, "disturb: no cgroup2 with a cpu controller\n");
-		kinds[CGROUP] = false;
+		words[CGROUP] = false;
 	}
 }
 
-static void put_back(const bool *kinds)
+static void put_back(const bool *words)
 {
 	for (int i = 0; i < tasks; i++) {
-		if (kinds[CLASS])
+		if (words[CLASS])
 			px_set_attr(task[i], PX_FAIR(0));
-		if (kinds[AFFINITY])
+		if (words[AFFINITY])
 			px_set_cpus(task[i], ~0UL);
-		if (kinds[CGROUP])
+		if (words[CGROUP])
 			px_group_join("", task[i]);
 	}
-	for (int i = 0; kinds[CGROUP] && i < 3; i++)
+	for (int i = 0; words[CGROUP] && i < 3; i++)
 		px_group_remove(group[i]);
 }
 
 int main(int argc, char **argv)
 {
-	bool kinds[KINDS] = { true, true, true };
+	bool words[WORDS] = { true, true, true, true };
 	unsigned long done[KINDS] = {}, refused[KINDS] = {};
 	unsigned int usec = 1000, seconds = 10;
 	uint64_t end, look = 0;
@@ -188,7 +191,7 @@ int main(int argc, char **argv)
 			seconds = strtoul(optarg, NULL, 0);
 		else if (c == 'i')
 			usec = strtoul(optarg, NULL, 0);
-		else if (c != 'w' || parse_kinds(optarg, kinds))
+		else if (c != 'w' || parse_words(optarg, words))
 			optind = argc;
 	}
 	if (optind >= argc) {
@@ -205,7 +208,7 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &term, NULL);
 	/* It has to get at the tasks that are in its way. */
 	px_set_attr(0, PX_FIFO(90));
-	groups_begin(kinds);
+	groups_begin(words);
 	end = px_now() + seconds * MS(1000);
 	while (sigtimedwait(&term, NULL, &pause) < 0 && px_now() < end) {
 		int kind = random_below(KINDS);
@@ -214,18 +217,18 @@ int main(int argc, char **argv)
 			find_tasks(argv + optind, argc - optind);
 			look = px_now() + MS(1000);
 		}
-		if (tasks && kinds[kind]) {
-			if (change(kind, task[random_below(tasks)]))
+		if (tasks && words[kind]) {
+			if (change(kind, task[random_below(tasks)], words))
 				refused[kind]++;
 			else
 				done[kind]++;
 		}
 	}
-	put_back(kinds);
+	put_back(words);
 	printf("disturb: seed %u, %d tasks:", first, tasks);
 	for (c = 0; c < KINDS; c++)
-		if (kinds[c])
-			printf(" %s %lu (%lu refused)", kind_name[c], done[c],
+		if (words[c])
+			printf(" %s %lu (%lu refused)", word_name[c], done[c],
 			       refused[c]);
 	printf("\n");
 	return 0;
