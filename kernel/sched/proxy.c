@@ -956,6 +956,25 @@ static struct rq *proxy_lock_rq(struct task_struct *p, struct rq_flags *rf)
 	}
 }
 
+/* What psi_ttwu_dequeue() has taken off lasts while @p sleeps. */
+static void proxy_move_psi(struct task_struct *p, struct rq *rq)
+{
+#ifdef CONFIG_PSI
+	int set = 0;
+
+	if (static_branch_likely(&psi_disabled))
+		return;
+	if (p->in_iowait)
+		set |= TSK_IOWAIT;
+	if (p->in_memstall)
+		set |= TSK_MEMSTALL;
+	if (set) {
+		guard(rq_lock)(rq);
+		psi_task_change(p, 0, set);
+	}
+#endif
+}
+
 /*
  * @p, which sleeps, now belongs to @cpu. This is no migration of what runs: its
  * memory, caches and statistics stay where it ran, and so does the hint where
@@ -966,7 +985,6 @@ static void proxy_move(struct task_struct *p, int cpu)
 	unsigned int state = READ_ONCE(p->__state);
 	int wake_cpu = p->wake_cpu;
 	struct rq *rq = cpu_rq(cpu);
-	int psi = 0;
 
 	lockdep_assert_held(&p->pi_lock);
 	SCHED_WARN_ON(p->on_rq || p->on_cpu);
@@ -974,10 +992,7 @@ static void proxy_move(struct task_struct *p, int cpu)
 	if (p->in_iowait) {
 		atomic_dec(&task_rq(p)->nr_iowait);
 		atomic_inc(&rq->nr_iowait);
-		psi |= TSK_IOWAIT;
 	}
-	if (p->in_memstall)
-		psi |= TSK_MEMSTALL;
 	psi_ttwu_dequeue(p);
 
 	/* The deadline class wants to be sure that this is like a wakeup. */
@@ -989,16 +1004,11 @@ static void proxy_move(struct task_struct *p, int cpu)
 	p->wake_cpu = wake_cpu;
 	WRITE_ONCE(p->__state, state);
 
-	if (!psi && p->sched_class != &dl_sched_class)
-		return;
-
-	guard(rq_lock)(rq);
-#ifdef CONFIG_PSI
-	if (!static_branch_likely(&psi_disabled))
-		psi_task_change(p, 0, psi);
-#endif
-	if (p->sched_class == &dl_sched_class)
+	proxy_move_psi(p, rq);
+	if (p->sched_class == &dl_sched_class) {
+		guard(rq_lock)(rq);
 		add_rq_bw(&p->dl, &rq->dl);
+	}
 }
 
 /* @p goes to @cpu for a while. Remember where it belongs. */
