@@ -55,6 +55,7 @@ FIXTURE_SETUP(churn)
 
 	for (i = 0; i < WAITERS; i++) {
 		a = px_actor(self->px, 1, attr[i]);
+		px_wait(a, PX_HELD);
 		px_wait(a, PX_FLAG + i);
 		self->lock[i] = px_lock(a, 0);
 		px_burn(a, US(200));
@@ -312,6 +313,7 @@ static void push(struct __test_metadata *_metadata, struct px *px,
 	px_unlock(owner, 0);
 
 	donor = px_actor(px, 1, donor_attr);
+	px_wait(donor, PX_HELD);
 	px_wait(donor, PX_FLAG);
 	lock = px_lock(donor, 0);
 	px_unlock(donor, 0);

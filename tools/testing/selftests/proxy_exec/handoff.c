@@ -67,7 +67,7 @@ static void burn_after(struct __test_metadata *_metadata, struct px *px,
 	/* The stamp of the end of unlock would be too late: it preempts. */
 	late = lock->end - unlock->start;
 	TH_LOG("lock %llu us after unlock", (unsigned long long)late / 1000);
-	if (px->on && (hogs || cpu == 1)) {
+	if (px_counts(px) && (hogs || cpu == 1)) {
 		EXPECT_GT(px_delta(px, "donations"), 0);
 		EXPECT_EQ(1, px_delta(px, "handoffs"));
 	}
@@ -151,9 +151,9 @@ TEST_F(handoff, unrelated_lock)
 	EXPECT_EQ(0, lock->ret);
 	TH_LOG("locked again in %llu us",
 	       (unsigned long long)(again->end - again->start) / 1000);
-	if (px->on)
+	if (px_counts(px))
 		EXPECT_EQ(1, px_delta(px, "handoffs"));
-	if (px_timing() && px->on) {
+	if (px_counts(px)) {
 		EXPECT_LE(again->end - again->start, US(300));
 		EXPECT_LE(lock->end - unlock->start, US(300));
 	}
@@ -178,7 +178,8 @@ TEST_F(handoff, no_donor)
 	px_unlock(waiter, 0);
 	ASSERT_EQ(0, px_run(px, 5000));
 	EXPECT_EQ(0, lock->ret);
-	if (px->on)
+	/* A kernel thread that preempts the owner makes the waiter pay. */
+	if (px_counts(px))
 		EXPECT_EQ(0, px_delta(px, "handoffs"));
 }
 
@@ -247,14 +248,16 @@ static void inherit(struct __test_metadata *_metadata, struct px *px,
 	 */
 	if (px->on && lock[1]->end < lock[0]->end) {
 		TH_LOG("the owner was preempted");
-		EXPECT_GT(px_delta(px, "handoffs"), 0);
+		/* If the first one is slow to take it, it can also steal it. */
+		if (px_timing())
+			EXPECT_GT(px_delta(px, "handoffs"), 0);
 		return;
 	}
 	if (px_timing())
 		EXPECT_LT(lock[0]->end, lock[1]->end);
 	ratio = (lock[1]->end - section->start) * 100 / MS(30);
 	TH_LOG("ratio %u.%02u", ratio / 100, ratio % 100);
-	if (px->on) {
+	if (px_counts(px)) {
 		EXPECT_GE(px_delta(px, "parked_running"), 2);
 		EXPECT_GT(px_delta(px, "reparked"), 0);
 		EXPECT_GT(px_delta(px, "migrated"), 0);
@@ -297,6 +300,7 @@ TEST_F(handoff, first_in_line_is_behind_hogs)
 	px_burn(owner, MS(1));
 	unlock = px_unlock(owner, 0);
 
+	px_wait(first, PX_HELD);
 	px_wait(first, PX_FLAG);
 	lock[0] = px_lock(first, 0);
 	px_burn(first, MS(10));
@@ -329,10 +333,10 @@ TEST_F(handoff, first_in_line_is_behind_hogs)
 	TH_LOG("%s, lock %llu us after unlock",
 	       lock[1]->end < lock[0]->end ? "overtakes" : "keeps its place",
 	       (unsigned long long)late / 1000);
-	if (px->on)
+	if (px_counts(px)) {
 		EXPECT_GE(px_delta(px, "parked_asleep"), 2);
-	if (px_timing() && px->on)
 		EXPECT_LE(late, MS(12));
+	}
 }
 
 /*
@@ -448,7 +452,7 @@ TEST_F(handoff, long_line)
 	}
 	TH_LOG("last lock %llu ms after the first came",
 	       (unsigned long long)(end - lock[0]->start) / 1000000);
-	if (px_timing() && px->on)
+	if (px_counts(px))
 		EXPECT_LE(end - lock[0]->start, MS(300));
 }
 

@@ -345,6 +345,15 @@ bool px_timing(void)
 	return !env || strcmp(env, "0");
 }
 
+/*
+ * Which way a waiter took is as certain as it is when who came to the lock. What
+ * a run as a whole must have counted is for whoever runs it to say.
+ */
+bool px_counts(struct px *px)
+{
+	return px->on && px_timing();
+}
+
 static void px_skip(const char *why)
 {
 	printf("TAP version 13\n1..0 # SKIP %s\n", why);

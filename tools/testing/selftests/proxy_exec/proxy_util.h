@@ -90,6 +90,7 @@ struct px {
 void px_require(bool proxy);
 bool px_enabled(void);
 bool px_timing(void);
+bool px_counts(struct px *px);
 
 struct px *px_open(void);
 int px_close(struct px *px);

@@ -129,7 +129,7 @@ static void away_and_back(struct __test_metadata *_metadata, struct px *px,
 		EXPECT_EQ(WAITER_CPU, waiter->op[i].cpu);
 	for (i = 0; i < (int)owner->nr; i++)
 		EXPECT_EQ(OWNER_CPU, owner->op[i].cpu);
-	if (px->on) {
+	if (px_counts(px)) {
 		EXPECT_GT(px_delta(px, "migrated"), 0);
 		EXPECT_GT(px_delta(px, "returned"), 0);
 		EXPECT_GT(px_delta(px, "donations"), 0);
@@ -216,7 +216,7 @@ TEST_F(remote, parked_sleeps)
 	ASSERT_EQ(0, px_go(px));
 	ASSERT_EQ(0, px_wait_blocked(waiter, lock, 3000));
 	px_sleep_ms(10);
-	if (px->on)
+	if (px_counts(px))
 		EXPECT_GT(px_delta(px, "parked_asleep"), 0);
 	snprintf(path, sizeof(path), "/proc/%d/wchan", waiter->pid);
 	px_read(path, wchan, sizeof(wchan));
@@ -275,7 +275,7 @@ static void tree(struct __test_metadata *_metadata, struct px *px, bool signal)
 	for (i = 0; i < 4; i++)
 		ASSERT_EQ(0, px_wait_blocked(middle[i], want[i], 3000));
 	px_sleep_ms(30);
-	if (px->on) {
+	if (px_counts(px)) {
 		EXPECT_GT(px_delta(px, "parked_asleep"), 0);
 		EXPECT_GT(px_delta(px, "parked_blocked"), 0);
 	}
@@ -291,7 +291,7 @@ static void tree(struct __test_metadata *_metadata, struct px *px, bool signal)
 		EXPECT_EQ(0, leaf[i]->ret);
 	for (i = 0; i < 4; i++)
 		EXPECT_EQ(signal && i == 2 ? -EINTR : 0, middle[i]->ret);
-	if (px->on)
+	if (px_counts(px))
 		EXPECT_GT(px_delta(px, "injected"), 0);
 	EXPECT_EQ(before, uninterruptible());
 }
@@ -345,7 +345,7 @@ TEST_F(remote, next_owner_inherits)
 	latency = lock->end - flag->start;
 	TH_LOG("%llu us after the first one got it",
 	       (unsigned long long)latency / 1000);
-	if (px->on)
+	if (px_counts(px))
 		EXPECT_GT(px_delta(px, "reparked"), 0);
 	if (px_timing() && px->on)
 		EXPECT_LE(latency, MS(13));
@@ -386,7 +386,7 @@ TEST_F(remote, unrelated_lock_is_not_handed_over)
 	px_unlock(other, 1);
 	ASSERT_EQ(0, px_run(px, 8000));
 	EXPECT_EQ(0, other->ret);
-	if (px->on)
+	if (px_counts(px))
 		EXPECT_EQ(1, px_delta(px, "handoffs"));
 }
 
@@ -476,7 +476,7 @@ TEST_F(remote, change_away)
 	ASSERT_EQ(0, px_join(px, 8000));
 	EXPECT_EQ(0, waiter->ret);
 	EXPECT_EQ(3, lock->cpu);
-	if (px->on)
+	if (px_counts(px))
 		EXPECT_GT(px_delta(px, "migrated"), 0);
 }
 

@@ -63,7 +63,7 @@ static void wake_behind_hogs(struct __test_metadata *_metadata, struct px *px,
 	EXPECT_EQ(cpu, lock->cpu);
 	ratio = (lock->end - nap->start - MS(15)) * 100 / MS(10);
 	TH_LOG("ratio %u.%02u", ratio / 100, ratio % 100);
-	if (px->on) {
+	if (px_counts(px)) {
 		EXPECT_GT(px_delta(px, "parked_asleep"), 0);
 		EXPECT_GT(px_delta(px, "injected"), 0);
 	}
@@ -287,7 +287,7 @@ FIXTURE_SETUP(tree)
 		px_hog(px, i, PX_FAIR(0), MS(2000));
 	ASSERT_EQ(0, px_start(px));
 	px_sleep_ms(15);
-	if (px->on)
+	if (px_counts(px))
 		EXPECT_GE(px_delta(px, "parked_asleep") +
 			  px_delta(px, "parked_running") +
 			  px_delta(px, "parked_blocked"), LEAVES + FAN);
@@ -493,7 +493,7 @@ static void count_io(struct __test_metadata *_metadata, struct px *px,
 	px_sleep_ms(2);
 	px_set_flag(px, PX_STOP);
 	ASSERT_EQ(0, px_join(px, 5000));
-	if (px->on)
+	if (px_counts(px))
 		EXPECT_GT(px_delta(px, "injected"), 0);
 	px_sleep_ms(20);
 	EXPECT_EQ(before, least(px_proc_stat, "procs_blocked "));
@@ -542,7 +542,7 @@ TEST_F(sleeping, uninterruptible)
 	px_sleep_ms(20);
 	for (i = 0; i < 8; i++)
 		EXPECT_EQ('D', px_state(px->actor[1 + i].pid));
-	if (px->on)
+	if (px_counts(px))
 		EXPECT_GT(px_delta(px, "injected"), 0);
 	px_set_flag(px, PX_STOP);
 	ASSERT_EQ(0, px_join(px, 5000));
@@ -580,7 +580,7 @@ TEST_F(sleeping, looks_asleep)
 
 	add_parked(px, TPE_UNINTERRUPTIBLE, MS(1), lock);
 	wait_parked(_metadata, px, lock);
-	if (px->on)
+	if (px_counts(px))
 		EXPECT_GE(px_delta(px, "parked_asleep") +
 			  px_delta(px, "parked_running"), 8);
 	for (i = 0; i < 8; i++) {
