@@ -67,19 +67,6 @@ static struct tpe_op *add_waiter(struct px *px, int cpu, struct px_attr attr,
 	return op;
 }
 
-/* It is there if the owner waits for its CPU, which it may not do just now. */
-static bool comes_to(struct px_actor *a, int cpu)
-{
-	uint64_t end = px_now() + MS(500);
-
-	while (px_cpu(a->pid) != cpu) {
-		if (px_now() > end)
-			return false;
-		px_sleep_ms(1);
-	}
-	return true;
-}
-
 static void add_hogs(struct px *px)
 {
 	px_hog(px, OWNER_CPU, PX_FAIR(0), MS(900));
@@ -335,7 +322,7 @@ TEST_F(away, migrate_disable_mask)
 	ASSERT_EQ(0, px_wait_blocked(waiter, lock, 3000));
 	px_sleep_ms(5);
 	if (px_counts(px))
-		EXPECT_TRUE(comes_to(waiter, OWNER_CPU));
+		EXPECT_EQ(OWNER_CPU, px_cpu(waiter->pid));
 
 	time = px_now();
 	EXPECT_EQ(0, px_set_cpus(waiter->pid, 0xc));
@@ -373,7 +360,7 @@ TEST_F(away, mask_changed_while_away)
 	ASSERT_EQ(0, px_wait_blocked(waiter, lock, 3000));
 	px_sleep_ms(5);
 	if (px_counts(px))
-		EXPECT_TRUE(comes_to(waiter, OWNER_CPU));
+		EXPECT_EQ(OWNER_CPU, px_cpu(waiter->pid));
 	ASSERT_EQ(0, px_set_cpus(waiter->pid, 8));
 	EXPECT_EQ('D', px_state(waiter->pid));
 	ASSERT_EQ(0, px_join(px, 20000));
@@ -405,7 +392,7 @@ static void leave(struct __test_metadata *_metadata, struct px *px,
 	ASSERT_EQ(0, px_wait_blocked(waiter, lock, 3000));
 	px_sleep_ms(20);
 	if (px_counts(px))
-		EXPECT_TRUE(comes_to(waiter, OWNER_CPU));
+		EXPECT_EQ(OWNER_CPU, px_cpu(waiter->pid));
 	sent = px_now();
 	ASSERT_EQ(0, kill(waiter->pid, sig));
 	while (!lock->runs && px_now() < sent + MS(2000))
@@ -688,7 +675,7 @@ TEST_F(away, nr_migrations)
 	ASSERT_EQ(0, px_wait_blocked(waiter, lock, 3000));
 	px_sleep_ms(5);
 	if (px_counts(px))
-		EXPECT_TRUE(comes_to(waiter, OWNER_CPU));
+		EXPECT_EQ(OWNER_CPU, px_cpu(waiter->pid));
 	EXPECT_EQ(before, px_sched(waiter->pid, "se.nr_migrations"));
 	/* Until it waits for the last flag */
 	while (px_pc(waiter) < waiter->nr)
