@@ -821,6 +821,48 @@ static void proxy_report_cycle(struct task_struct *p, struct task_struct *owner)
 				owner->comm, task_pid_nr(owner));
 }
 
+/*
+ * Follow the chain from *@end for as long as it stays on this runqueue.
+ *
+ * Return: PROXY_HOPS if *@end, for which *@waiter waits over *@depth links, can
+ * run; PROXY_UNBLOCKED if it is blocked, and can have the lock; otherwise the
+ * reason why *@end, which is blocked, cannot be served.
+ */
+static enum proxy_stat proxy_walk(struct rq *rq, struct task_struct **end,
+				  struct task_struct **waiter,
+				  unsigned int *depth)
+{
+	struct task_struct *owner, *p = *end;
+	enum proxy_stat what;
+
+	*waiter = NULL;
+	*depth = 0;
+	rq->proxy_walk++;
+	do {
+		p->proxy.walk = rq->proxy_walk;
+
+		what = proxy_follow(rq, p, &owner);
+		/* It cannot run here, or it would be at home. */
+		if (what == PROXY_UNBLOCKED && p->proxy.home >= 0)
+			what = PROXY_AWAY;
+		if (what == PROXY_HOPS && ++*depth > PROXY_MAX_DEPTH)
+			what = PROXY_DEGRADED_DEPTH;
+		if (what == PROXY_HOPS && task_is_blocked(owner) &&
+		    owner->proxy.walk == rq->proxy_walk)
+			what = PROXY_DEGRADED_CYCLE;
+		if (what == PROXY_DEGRADED_CYCLE)
+			proxy_report_cycle(p, owner);
+		if (what != PROXY_HOPS)
+			break;
+
+		*waiter = p;
+		p = owner;
+	} while (task_is_blocked(p));
+
+	*end = p;
+	return what;
+}
+
 /**
  * __find_proxy_task - find the task to run for a donor
  * @rq: this CPU's runqueue
@@ -841,9 +883,9 @@ static void proxy_report_cycle(struct task_struct *p, struct task_struct *owner)
 struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
 				      bool same_donor)
 {
-	struct task_struct *owner, *waiter = NULL, *p = next;
-	unsigned int depth = 0;
+	struct task_struct *waiter, *p = next;
 	enum proxy_stat what;
+	unsigned int depth;
 
 	lockdep_assert_rq_held(rq);
 
@@ -872,35 +914,16 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
 	if (sched_core_enabled(rq))
 		return proxy_give_up(rq, next, next, PROXY_DEGRADED_CORE);
 
-	rq->proxy_walk++;
-	do {
-		p->proxy.walk = rq->proxy_walk;
-
-		what = proxy_follow(rq, p, &owner);
-		/* It cannot run here, or it would be at home. */
-		if (what == PROXY_UNBLOCKED && p->proxy.home >= 0)
-			what = PROXY_AWAY;
-		if (what == PROXY_UNBLOCKED) {
-			proxy_count(what);
-			proxy_unblock(rq, p);
-			/* Not by try_to_wake_up(), see race (b) */
-			WRITE_ONCE(p->__state, TASK_RUNNING);
-			trace_sched_wakeup(p);
-			break;
-		}
-		if (what == PROXY_HOPS && ++depth > PROXY_MAX_DEPTH)
-			what = PROXY_DEGRADED_DEPTH;
-		if (what == PROXY_HOPS && task_is_blocked(owner) &&
-		    owner->proxy.walk == rq->proxy_walk)
-			what = PROXY_DEGRADED_CYCLE;
-		if (what == PROXY_DEGRADED_CYCLE)
-			proxy_report_cycle(p, owner);
-		if (what != PROXY_HOPS)
-			return proxy_give_up(rq, next, p, what);
-
-		waiter = p;
-		p = owner;
-	} while (task_is_blocked(p));
+	what = proxy_walk(rq, &p, &waiter, &depth);
+	if (what == PROXY_UNBLOCKED) {
+		proxy_count(what);
+		proxy_unblock(rq, p);
+		/* Not by try_to_wake_up(), see race (b) */
+		WRITE_ONCE(p->__state, TASK_RUNNING);
+		trace_sched_wakeup(p);
+	} else if (what != PROXY_HOPS) {
+		return proxy_give_up(rq, next, p, what);
+	}
 
 	proxy_queue_pull(rq);
 	proxy_set_waiter(rq, waiter);
@@ -1668,3 +1691,7 @@ static int __init proxy_debugfs_init(void)
 	return 0;
 }
 late_initcall_sync(proxy_debugfs_init);
+
+#ifdef CONFIG_SCHED_PROXY_EXEC_KUNIT_TEST
+# include "proxy_test.c"
+#endif

@@ -85,11 +85,16 @@ FIXTURE_TEARDOWN(churn)
 	EXPECT_EQ(0, px_close(self->px));
 }
 
-/* The same sequence in every run. */
+/* The same sequence in every run with the same seed. */
 static unsigned int next_random(void)
 {
-	static unsigned int state = 1;
+	static unsigned int state;
+	const char *seed;
 
+	if (!state) {
+		seed = getenv("PROXY_EXEC_SEED");
+		state = seed ? strtoul(seed, NULL, 10) | 1 : 1;
+	}
 	state = state * 1103515245 + 12345;
 	return state >> 16;
 }
@@ -479,7 +484,8 @@ FIXTURE_TEARDOWN(storm)
 }
 
 /* A new one in place of one that has ended or has been killed. */
-static int storm_again(struct px *px, struct px_actor *a)
+static int start_again(struct px *px, struct px_actor *a,
+		       void (*script)(struct px_actor *a))
 {
 	uint64_t end = px_now() + MS(20);
 
@@ -496,7 +502,7 @@ static int storm_again(struct px *px, struct px_actor *a)
 	a->ret = 0;
 	a->error = 0;
 	a->attr = PX_FAIR((int)(next_random() % 40) - 20);
-	storm_script(a);
+	script(a);
 	return px_start(px);
 }
 
@@ -519,7 +525,7 @@ static void storm(struct __test_metadata *_metadata, struct px *px,
 		struct px_actor *a = task[next_random() % STORM_TASKS];
 
 		if (a->pid <= 0) {
-			ASSERT_EQ(0, storm_again(px, a));
+			ASSERT_EQ(0, start_again(px, a, storm_script));
 			continue;
 		}
 		/* They may end at any time. */
@@ -542,7 +548,7 @@ static void storm(struct __test_metadata *_metadata, struct px *px,
 		case 6:
 			kill(a->pid, SIGKILL);
 			kills++;
-			ASSERT_EQ(0, storm_again(px, a));
+			ASSERT_EQ(0, start_again(px, a, storm_script));
 			break;
 		default:
 			px_sleep_ms(1 + next_random() % 3);
@@ -590,6 +596,15 @@ TEST_F_TIMEOUT(storm, hotplug, 600)
 #define NESTED		3
 #define NESTERS		4
 
+/* The caller must not freeze itself. */
+static void freeze_group(const char *name, int ms)
+{
+	px_group_join("", getpid());
+	px_group_set(name, "cgroup.freeze", "1");
+	px_sleep_ms(ms);
+	px_group_set(name, "cgroup.freeze", "0");
+}
+
 /*
  * A process that makes groups in groups, some with a limit, gives them tasks of
  * the storm and itself to run, and takes them away. What this is modelled on,
@@ -624,6 +639,9 @@ static int nest_groups(struct px_actor **task, int id, uint64_t end)
 				      task[(n * 5 + i * 3 + id) % STORM_TASKS]->pid);
 		px_group_join(name[NESTED - 1], getpid());
 		px_sleep_ms(n % 7);
+		/* Who has a lock goes on until it leaves the kernel. */
+		if (n % 3 == 0)
+			freeze_group(name[NESTED - 1], n % 5);
 		/* New tasks of the storm are born where their parent is: here. */
 		px_group_join("", getpid());
 		for (i = 0; i < STORM_TASKS; i++)
@@ -670,6 +688,103 @@ TEST_F_TIMEOUT(storm, groups_come_and_go, 600)
 		EXPECT_EQ(0, status);
 	}
 	EXPECT_GT(px_delta(px, "parked_asleep"), 0);
+}
+
+/* --- trees of waiters ---------------------------------------------------- */
+
+#define FANOUT		8
+#define TREE_TASKS	(1 + FANOUT + FANOUT * FANOUT)
+
+FIXTURE(trees)
+{
+	struct px *px;
+	struct px_actor *task[TREE_TASKS];
+};
+
+/*
+ * A root, eight that wait for it, eight that wait for each of these. All take
+ * their locks again and again, so the tree grows as soon as it has fallen apart.
+ */
+static void tree_script(struct px_actor *a)
+{
+	uint32_t i = a->slot;
+	uint32_t own = i <= FANOUT ? i : (i - 1) / FANOUT;
+
+	a->nr = 0;
+	memset(a->op, 0, sizeof(a->op));
+	px_wait(a, PX_GO);
+	px_lock(a, own)->mode = TPE_INTERRUPTIBLE;
+	if (!i) {
+		px_sleep(a, MS(2));
+	} else if (i <= FANOUT) {
+		px_lock_nested(a, 0, 1)->mode = TPE_INTERRUPTIBLE;
+		px_burn(a, US(10));
+		px_unlock(a, 0);
+	}
+	px_burn(a, US(20));
+	px_unlock(a, own);
+	px_sleep(a, US(100 + 10 * i));
+	px_op(a, TPE_LOOP, 1, 10000000);
+}
+
+FIXTURE_SETUP(trees)
+{
+	int i;
+
+	self->px = px_open();
+	ASSERT_NE(NULL, self->px);
+	for (i = 0; i < TREE_TASKS; i++) {
+		self->task[i] = px_actor(self->px, -1, PX_FAIR(i % 20));
+		tree_script(self->task[i]);
+	}
+	ASSERT_EQ(0, px_go(self->px));
+}
+
+FIXTURE_TEARDOWN(trees)
+{
+	int i;
+
+	for (i = 0; i < TREE_TASKS; i++)
+		if (self->task[i]->pid > 0)
+			kill(self->task[i]->pid, SIGKILL);
+	EXPECT_EQ(0, px_join(self->px, 20000));
+	EXPECT_EQ(NULL, px_splat(self->px));
+	EXPECT_EQ(0, px_close(self->px));
+}
+
+/*
+ * They are woken below, in the middle and at the top, while the root sleeps and
+ * the others are parked under it (H28, H30).
+ */
+TEST_F_TIMEOUT(trees, signals, 600)
+{
+	uint64_t end = px_now() + MS(storm_ms());
+	struct px *px = self->px;
+	unsigned int n, again = 0;
+
+	for (n = 0; px_now() < end; n++) {
+		/* The root and those in the middle are few. */
+		struct px_actor *a = self->task[next_random() %
+						(n & 1 ? 1 + FANOUT : TREE_TASKS)];
+
+		px_join(px, 0);
+		if (a->pid <= 0) {
+			ASSERT_EQ(0, start_again(px, a, tree_script));
+			again++;
+		} else if (next_random() % 16) {
+			kill(a->pid, SIGUSR1);
+		} else {
+			px_set_cpus(a->pid, random_mask());
+		}
+		px_sleep_ms(next_random() % 3);
+	}
+	TH_LOG("%u rounds, %u tasks started again; parked_asleep %lld parked_blocked %lld injected %lld",
+	       n, again, px_delta(px, "parked_asleep"),
+	       px_delta(px, "parked_blocked"), px_delta(px, "injected"));
+	EXPECT_GT(again, 0);
+	EXPECT_GT(px_delta(px, "parked_asleep"), 0);
+	EXPECT_GT(px_delta(px, "parked_blocked"), 0);
+	EXPECT_GT(px_delta(px, "injected"), 0);
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of what proxy execution does with given chains and lists. Neither
+ * tasks nor runqueue are real, and nothing of this is known to the scheduler.
+ * Included by proxy.c, for its static functions.
+ */
+
+#include <kunit/test.h>
+
+#define TEST_TASKS	(PROXY_MAX_DEPTH + 8)
+#define TEST_CPU	0
+
+/* Flags of an owner, as in kernel/locking/mutex.c and rwsem.c */
+#define TEST_MUTEX_WAITERS	1
+#define TEST_MUTEX_HANDOFF	2
+#define TEST_MUTEX_PICKUP	4
+#define TEST_RWSEM_READER	1
+
+struct proxy_test {
+	struct rq		rq;
+	struct mutex		mutex[TEST_TASKS];
+	struct rw_semaphore	rwsem;
+	struct task_struct	*task[TEST_TASKS];
+	struct task_struct	*end;
+	struct task_struct	*waiter;
+	unsigned int		depth;
+};
+
+/* Tasks that are runnable on TEST_CPU, and mutexes that nobody has */
+static int proxy_test_init(struct kunit *test)
+{
+	struct proxy_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	test->priv = t;
+	raw_spin_lock_init(&t->rq.__lock);
+#ifdef CONFIG_SMP
+	t->rq.cpu = TEST_CPU;
+#endif
+#ifdef CONFIG_SCHED_CORE
+	t->rq.core = &t->rq;
+#endif
+	proxy_init_rq(&t->rq);
+	init_rwsem(&t->rwsem);
+	for (i = 0; i < TEST_TASKS; i++) {
+		struct task_struct *p;
+
+		p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, p);
+		proxy_fork(p);
+		raw_spin_lock_init(&p->pi_lock);
+		p->pid = i + 1;
+		p->on_rq = TASK_ON_RQ_QUEUED;
+		p->sched_class = &fair_sched_class;
+#ifdef CONFIG_SMP
+		task_thread_info(p)->cpu = TEST_CPU;
+#endif
+		t->task[i] = p;
+		mutex_init(&t->mutex[i]);
+	}
+	return 0;
+}
+
+static void test_own(struct proxy_test *t, int mutex, int task, unsigned long flags)
+{
+	atomic_long_set(&t->mutex[mutex].owner,
+			(unsigned long)t->task[task] | flags);
+}
+
+static void test_block_on(struct proxy_test *t, int task, unsigned long word)
+{
+	t->task[task]->blocked_on = word;
+	t->task[task]->proxy.blocked = true;
+}
+
+static void test_block(struct proxy_test *t, int task, int mutex)
+{
+	test_block_on(t, task, blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[mutex]));
+}
+
+/* Task 0 waits for 1, which waits for 2, and so on; the last one can run. */
+static void test_chain(struct proxy_test *t, int links)
+{
+	int i;
+
+	for (i = 0; i < links; i++) {
+		test_own(t, i, i + 1, TEST_MUTEX_WAITERS);
+		test_block(t, i, i);
+	}
+}
+
+static enum proxy_stat test_walk(struct proxy_test *t)
+{
+	enum proxy_stat what;
+	unsigned long flags;
+
+	t->end = t->task[0];
+	raw_spin_lock_irqsave(&t->rq.__lock, flags);
+	what = proxy_walk(&t->rq, &t->end, &t->waiter, &t->depth);
+	raw_spin_unlock_irqrestore(&t->rq.__lock, flags);
+	return what;
+}
+
+#define EXPECT_WALK(test, what, last, links)				\
+do {									\
+	struct proxy_test *_t = (test)->priv;				\
+									\
+	KUNIT_EXPECT_EQ(test, test_walk(_t), (what));			\
+	KUNIT_EXPECT_PTR_EQ(test, _t->end, _t->task[last]);		\
+	KUNIT_EXPECT_EQ(test, _t->depth, (links));			\
+} while (0)
+
+static void walk_one(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 1);
+	EXPECT_WALK(test, PROXY_HOPS, 1, 1);
+	KUNIT_EXPECT_PTR_EQ(test, t->waiter, t->task[0]);
+}
+
+static void walk_chain(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 7);
+	EXPECT_WALK(test, PROXY_HOPS, 7, 7);
+	KUNIT_EXPECT_PTR_EQ(test, t->waiter, t->task[6]);
+}
+
+static void walk_bound(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, PROXY_MAX_DEPTH);
+	EXPECT_WALK(test, PROXY_HOPS, PROXY_MAX_DEPTH, PROXY_MAX_DEPTH);
+	/* One more */
+	test_chain(t, PROXY_MAX_DEPTH + 1);
+	EXPECT_WALK(test, PROXY_DEGRADED_DEPTH, PROXY_MAX_DEPTH,
+		    PROXY_MAX_DEPTH + 1);
+}
+
+static void walk_cycle(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	/* Into a cycle that does not lead back to where it began */
+	test_chain(t, 4);
+	test_own(t, 4, 2, 0);
+	test_block(t, 4, 4);
+	EXPECT_WALK(test, PROXY_DEGRADED_CYCLE, 4, 5);
+}
+
+static void walk_cycle_of_one(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 2);
+	test_own(t, 2, 2, 0);
+	test_block(t, 2, 2);
+	EXPECT_WALK(test, PROXY_DEGRADED_CYCLE, 2, 2);
+}
+
+/* Another walk came by before: its stamps are not those of this one. */
+static void walk_again(struct kunit *test)
+{
+	test_chain(test->priv, 3);
+	EXPECT_WALK(test, PROXY_HOPS, 3, 3);
+	EXPECT_WALK(test, PROXY_HOPS, 3, 3);
+}
+
+static void walk_unlocked(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 2);
+	atomic_long_set(&t->mutex[1].owner, TEST_MUTEX_WAITERS);
+	EXPECT_WALK(test, PROXY_UNBLOCKED, 1, 1);
+	KUNIT_EXPECT_PTR_EQ(test, t->waiter, t->task[0]);
+}
+
+static void walk_handed_to_waiter(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 2);
+	test_own(t, 1, 1, TEST_MUTEX_PICKUP);
+	EXPECT_WALK(test, PROXY_UNBLOCKED, 1, 1);
+}
+
+/* It has to run to take it. */
+static void walk_handed_to_other(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 2);
+	test_own(t, 1, 5, TEST_MUTEX_PICKUP);
+	EXPECT_WALK(test, PROXY_HOPS, 5, 2);
+}
+
+static void walk_handoff_wanted(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 2);
+	test_own(t, 1, 2, TEST_MUTEX_WAITERS | TEST_MUTEX_HANDOFF);
+	EXPECT_WALK(test, PROXY_HOPS, 2, 2);
+}
+
+static void walk_writer(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 1);
+	test_block_on(t, 1, blocked_on_word(BLOCKED_ON_RWSEM, &t->rwsem));
+	atomic_long_set(&t->rwsem.owner, (unsigned long)t->task[2]);
+	EXPECT_WALK(test, PROXY_HOPS, 2, 2);
+}
+
+static void walk_reader(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 1);
+	test_block_on(t, 1, blocked_on_word(BLOCKED_ON_RWSEM, &t->rwsem));
+	atomic_long_set(&t->rwsem.owner,
+			(unsigned long)t->task[2] | TEST_RWSEM_READER);
+	EXPECT_WALK(test, PROXY_DEGRADED_UNKNOWN, 1, 1);
+	atomic_long_set(&t->rwsem.owner, 0);
+	EXPECT_WALK(test, PROXY_DEGRADED_UNKNOWN, 1, 1);
+}
+
+static void walk_unknown_type(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 1);
+	test_block_on(t, 1, (unsigned long)&t->mutex[1] | BLOCKED_ON_TYPE_MASK);
+	EXPECT_WALK(test, PROXY_DEGRADED_UNKNOWN, 1, 1);
+}
+
+static void walk_asleep(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 3);
+	t->task[3]->on_rq = 0;
+	EXPECT_WALK(test, PROXY_AWAY, 2, 2);
+	t->task[3]->on_rq = TASK_ON_RQ_MIGRATING;
+	EXPECT_WALK(test, PROXY_AWAY, 2, 2);
+	t->task[3]->on_rq = TASK_ON_RQ_QUEUED;
+	t->task[3]->se.sched_delayed = 1;
+	EXPECT_WALK(test, PROXY_AWAY, 2, 2);
+	t->task[3]->se.sched_delayed = 0;
+	EXPECT_WALK(test, PROXY_HOPS, 3, 3);
+}
+
+static void walk_class(struct kunit *test)
+{
+	static const struct sched_class * const class[] = {
+		&fair_sched_class, &rt_sched_class, &dl_sched_class,
+	};
+	struct proxy_test *t = test->priv;
+	int i;
+
+	test_chain(t, 2);
+	for (i = 0; i < ARRAY_SIZE(class); i++) {
+		t->task[2]->sched_class = class[i];
+		EXPECT_WALK(test, PROXY_HOPS, 2, 2);
+	}
+	t->task[2]->sched_class = &idle_sched_class;
+	EXPECT_WALK(test, PROXY_DEGRADED_CLASS, 1, 1);
+#ifdef CONFIG_SCHED_CLASS_EXT
+	t->task[2]->sched_class = &ext_sched_class;
+	EXPECT_WALK(test, PROXY_DEGRADED_CLASS, 1, 1);
+#endif
+}
+
+#ifdef CONFIG_SMP
+static void walk_other_cpu(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 3);
+	task_thread_info(t->task[2])->cpu = TEST_CPU + 1;
+	EXPECT_WALK(test, PROXY_AWAY, 1, 1);
+}
+
+/* Carried here, and now it could run: not here. */
+static void walk_unlocked_not_at_home(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 2);
+	t->task[1]->proxy.home = TEST_CPU + 1;
+	EXPECT_WALK(test, PROXY_HOPS, 2, 2);
+	atomic_long_set(&t->mutex[1].owner, TEST_MUTEX_WAITERS);
+	EXPECT_WALK(test, PROXY_AWAY, 1, 1);
+}
+
+static void park(struct kunit *test, int task, int owner, int key, bool done)
+{
+	struct proxy_test *t = test->priv;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	KUNIT_EXPECT_EQ(test, done,
+			proxy_put(t->task[task], &t->task[owner]->proxy.donors, key));
+	local_irq_restore(flags);
+}
+
+static struct task_struct *first(struct proxy_test *t, int owner,
+				 unsigned long word)
+{
+	struct task_struct *p;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	p = proxy_first(&t->task[owner]->proxy.donors, word);
+	local_irq_restore(flags);
+	return p;
+}
+
+static void claim(struct proxy_test *t, int task)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&t->task[task]->pi_lock, flags);
+	__proxy_claim(t->task[task]);
+	raw_spin_unlock_irqrestore(&t->task[task]->pi_lock, flags);
+}
+
+static unsigned long counted(enum proxy_stat what)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += per_cpu(proxy_stats, cpu).nr[what];
+	return sum;
+}
+
+static void park_best_first(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	park(test, 1, 0, 120, true);
+	park(test, 2, 0, 50, true);
+	park(test, 3, 0, 120, true);
+	park(test, 4, 0, PROXY_KEY_LAST, true);
+	KUNIT_EXPECT_PTR_EQ(test, first(t, 0, 0), t->task[2]);
+	claim(t, 2);
+	KUNIT_EXPECT_NULL(test, t->task[2]->proxy.queue);
+	/* Among equals, who came first */
+	KUNIT_EXPECT_PTR_EQ(test, first(t, 0, 0), t->task[1]);
+	claim(t, 1);
+	claim(t, 3);
+	KUNIT_EXPECT_PTR_EQ(test, first(t, 0, 0), t->task[4]);
+	claim(t, 4);
+	KUNIT_EXPECT_NULL(test, first(t, 0, 0));
+	/* Not parked: nothing to do */
+	claim(t, 4);
+}
+
+static void park_by_lock(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+	unsigned long word = blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[2]);
+
+	test_block(t, 1, 1);
+	test_block(t, 2, 2);
+	park(test, 1, 0, 10, true);
+	park(test, 2, 0, 20, true);
+	KUNIT_EXPECT_PTR_EQ(test, first(t, 0, word), t->task[2]);
+	claim(t, 2);
+	KUNIT_EXPECT_NULL(test, first(t, 0, word));
+	claim(t, 1);
+}
+
+static void park_on_exiting(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+	unsigned long exiting = counted(PROXY_DEGRADED_EXITING);
+
+	park(test, 1, 0, 10, true);
+	park(test, 2, 0, 20, true);
+	__proxy_exit(t->task[0]);
+	KUNIT_EXPECT_NULL(test, t->task[1]->proxy.queue);
+	KUNIT_EXPECT_NULL(test, t->task[2]->proxy.queue);
+	KUNIT_EXPECT_GE(test, counted(PROXY_DEGRADED_EXITING), exiting + 2);
+	park(test, 3, 0, 10, false);
+	KUNIT_EXPECT_NULL(test, t->task[3]->proxy.queue);
+}
+
+static int pass_some(struct proxy_test *t, int from, int to, unsigned long word)
+{
+	unsigned long flags;
+	int nr;
+
+	local_irq_save(flags);
+	nr = proxy_pass_some(&t->task[from]->proxy.donors,
+			     &t->task[to]->proxy.donors, word);
+	local_irq_restore(flags);
+	return nr;
+}
+
+/* The lock changes hands: its waiters go on, all but the new owner. */
+static void park_pass_on(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+	unsigned long word = blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[0]);
+	int i;
+
+	for (i = 1; i < 6; i++) {
+		test_block(t, i, i == 3 ? 1 : 0);
+		park(test, i, 0, 100 - i, true);
+	}
+	KUNIT_EXPECT_EQ(test, pass_some(t, 0, 1, word), 3);
+	/* It waits for another lock of the same owner. */
+	KUNIT_EXPECT_PTR_EQ(test, t->task[3]->proxy.queue,
+			    &t->task[0]->proxy.donors);
+	KUNIT_EXPECT_PTR_EQ(test, t->task[1]->proxy.queue,
+			    &t->task[0]->proxy.donors);
+	/* In the same order */
+	for (i = 5; i >= 2; i--) {
+		if (i == 3)
+			continue;
+		KUNIT_EXPECT_PTR_EQ(test, first(t, 1, 0), t->task[i]);
+		claim(t, i);
+	}
+	claim(t, 1);
+	claim(t, 3);
+}
+
+static void park_pass_on_bound(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+	unsigned long word = blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[0]);
+	int i, n = PROXY_PASS_BATCH + 5;
+
+	for (i = 2; i < n + 2; i++) {
+		test_block(t, i, 0);
+		park(test, i, 0, 100, true);
+	}
+	KUNIT_EXPECT_EQ(test, pass_some(t, 0, 1, word), PROXY_PASS_BATCH);
+	KUNIT_EXPECT_EQ(test, pass_some(t, 0, 1, word), 5);
+	KUNIT_EXPECT_EQ(test, pass_some(t, 0, 1, word), 0);
+	for (i = 2; i < n + 2; i++)
+		claim(t, i);
+}
+
+/* The next owner is dead by now: they stay, for the caller to place. */
+static void park_pass_on_to_exiting(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+	unsigned long word = blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[0]);
+
+	test_block(t, 2, 0);
+	park(test, 2, 0, 100, true);
+	__proxy_exit(t->task[1]);
+	KUNIT_EXPECT_EQ(test, pass_some(t, 0, 1, word), 0);
+	KUNIT_EXPECT_PTR_EQ(test, first(t, 0, word), t->task[2]);
+	claim(t, 2);
+}
+
+static void park_drop(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+	unsigned long busy = counted(PROXY_DEGRADED_BUSY);
+
+	test_block(t, 1, 0);
+	test_block(t, 2, 1);
+	test_block(t, 3, 0);
+	park(test, 1, 0, 100, true);
+	park(test, 2, 0, 100, true);
+	park(test, 3, 0, 100, true);
+	proxy_drop(&t->task[0]->proxy.donors,
+		   blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[0]));
+	KUNIT_EXPECT_NULL(test, t->task[1]->proxy.queue);
+	KUNIT_EXPECT_NULL(test, t->task[3]->proxy.queue);
+	KUNIT_EXPECT_PTR_EQ(test, first(t, 0, 0), t->task[2]);
+	KUNIT_EXPECT_GE(test, counted(PROXY_DEGRADED_BUSY), busy + 2);
+	claim(t, 2);
+}
+#endif /* CONFIG_SMP */
+
+/* Every counter has a name, and no other counter has it. */
+static void names(struct kunit *test)
+{
+	int i, j;
+
+	for (i = 0; i < NR_PROXY_STATS; i++) {
+		KUNIT_ASSERT_NOT_NULL(test, proxy_stat_names[i]);
+		for (j = 0; j < i; j++)
+			if (proxy_stat_names[j])
+				KUNIT_EXPECT_STRNEQ(test, proxy_stat_names[i],
+						    proxy_stat_names[j]);
+	}
+}
+
+static struct kunit_case proxy_test_cases[] = {
+	KUNIT_CASE(walk_one),
+	KUNIT_CASE(walk_chain),
+	KUNIT_CASE(walk_bound),
+	KUNIT_CASE(walk_cycle),
+	KUNIT_CASE(walk_cycle_of_one),
+	KUNIT_CASE(walk_again),
+	KUNIT_CASE(walk_unlocked),
+	KUNIT_CASE(walk_handed_to_waiter),
+	KUNIT_CASE(walk_handed_to_other),
+	KUNIT_CASE(walk_handoff_wanted),
+	KUNIT_CASE(walk_writer),
+	KUNIT_CASE(walk_reader),
+	KUNIT_CASE(walk_unknown_type),
+	KUNIT_CASE(walk_asleep),
+	KUNIT_CASE(walk_class),
+#ifdef CONFIG_SMP
+	KUNIT_CASE(walk_other_cpu),
+	KUNIT_CASE(walk_unlocked_not_at_home),
+	KUNIT_CASE(park_best_first),
+	KUNIT_CASE(park_by_lock),
+	KUNIT_CASE(park_on_exiting),
+	KUNIT_CASE(park_pass_on),
+	KUNIT_CASE(park_pass_on_bound),
+	KUNIT_CASE(park_pass_on_to_exiting),
+	KUNIT_CASE(park_drop),
+#endif
+	KUNIT_CASE(names),
+	{}
+};
+
+static struct kunit_suite proxy_test_suite = {
+	.name = "sched_proxy",
+	.init = proxy_test_init,
+	.test_cases = proxy_test_cases,
+};
+kunit_test_suite(proxy_test_suite);

@@ -1,0 +1,7 @@
+locktorture.torture_type=rwsem_lock
+locktorture.nwriters_stress=16
+locktorture.nreaders_stress=2
+locktorture.hold_sleep_us=500
+locktorture.onoff_interval=1
+locktorture.onoff_holdoff=2
+torture.random_shuffle=1

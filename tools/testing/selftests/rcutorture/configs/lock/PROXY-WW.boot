@@ -1,0 +1,6 @@
+locktorture.torture_type=ww_mutex_lock
+locktorture.nwriters_stress=16
+locktorture.hold_sleep_us=500
+locktorture.onoff_interval=1
+locktorture.onoff_holdoff=2
+torture.random_shuffle=1
