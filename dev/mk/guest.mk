@@ -2,13 +2,14 @@
 # Kernels, guests and tests. A target with a `##' comment is in `make help'.
 # Variables: CONFIG= a name of dev/config/configs, PROXY=on|off, MODE=icount|
 # mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, SEED=,
-# ROUNDS=.
+# KERNELS=, ROUNDS=.
 
-.PHONY: demo test smoke config kernel boot shell run selftests torture mutants model
+.PHONY: demo test smoke config kernel boot shell run selftests torture kunit mutants model
 
 CONFIG ?= lean-on
+KERNELS ?= debug-on kasan-on kcsan-on watch-on
 GUEST_DEPS := deps-base deps-build deps-guest
-export CONFIG PROXY MODE SMP MEM APPEND TIMEOUT ACCEL K MINUTES SEED ROUNDS PHASE
+export CONFIG KERNELS PROXY MODE SMP MEM APPEND TIMEOUT ACCEL K MINUTES SEED ROUNDS PHASE
 unexport CMD
 
 demo: $(GUEST_DEPS) tree ## A priority inversion, its size and its cure, in one table
@@ -39,9 +40,13 @@ smoke: $(GUEST_DEPS) tree ## The quickest useful tests, some minutes
 selftests: $(GUEST_DEPS) tree ## The kselftests on every kernel they are for
 	$(Q)dev/test --selftests
 
-torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario MINUTES=1 SEED=1
-	$(Q)dev/kernel build debug-on
+torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario KERNELS= MINUTES=10 SEED=1
+	$(Q)for k in $(KERNELS); do dev/kernel build $$k; done
 	$(Q)dev/torture
+
+kunit: $(GUEST_DEPS) tree ## KUnit tests of the walk and the lists
+	$(Q)dev/kernel build debug-on
+	$(Q)dev/kunit
 
 mutants: $(GUEST_DEPS) tree ## Faults planted one by one: does a test notice? K=name
 	$(Q)dev/mutate

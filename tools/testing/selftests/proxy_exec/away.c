@@ -1064,16 +1064,17 @@ TEST_F(attr, cgroup)
 
 /*
  * Who waits for a futex spins, deaf to signals, as long as the owner runs. So
- * let the owner be interrupted all the time.
+ * let the owner be interrupted all the time, until this actor is killed.
  */
-static void add_interrupts(struct px *px)
+static struct px_actor *add_interrupts(struct px *px)
 {
 	struct px_actor *a = px_actor(px, OWNER_CPU, PX_FIFO(99));
 
 	px_wait(a, PX_FLAG);
 	px_burn(a, US(20));
 	px_sleep(a, US(800));
-	px_op(a, TPE_LOOP, 1, 200);
+	px_op(a, TPE_LOOP, 1, 20000);
+	return a;
 }
 
 static void boost(struct __test_metadata *_metadata, struct px *px,
@@ -1098,16 +1099,20 @@ static void boost(struct __test_metadata *_metadata, struct px *px,
 
 TEST_F(attr, boost_of_waiter)
 {
-	add_interrupts(self->px);
+	struct px_actor *interrupts = add_interrupts(self->px);
+
 	attr_go(_metadata, self->px, self->waiter, self->lock, self->waiter);
 	boost(_metadata, self->px, self->waiter);
+	kill(interrupts->pid, SIGKILL);
 }
 
 TEST_F(attr, boost_of_owner)
 {
-	add_interrupts(self->px);
+	struct px_actor *interrupts = add_interrupts(self->px);
+
 	attr_go(_metadata, self->px, self->waiter, self->lock, self->owner);
 	boost(_metadata, self->px, self->waiter);
+	kill(interrupts->pid, SIGKILL);
 }
 
 /* A CPU goes down: the owner's, or the waiter's home (H47). */

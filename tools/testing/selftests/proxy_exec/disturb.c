@@ -12,6 +12,9 @@
  *   deadline  with class: SCHED_DEADLINE too
  *   cgroup    into one of three groups, or back to the root; one of the groups
  *             has little bandwidth, one little weight
+ *   hotplug   now and then, a CPU goes offline or comes back. Then nothing else
+ *             changes: the base lets sched_setaffinity() move a kernel thread to
+ *             a CPU that is about to die, which complains.
  *
  * and puts everything back at the end. What the kernel refuses (a deadline task
  * with an affinity, a CPU that is offline) is counted, it is not an error. The
@@ -33,12 +36,13 @@
 
 #define MAX_TASKS	512
 #define RT_SHARE	8	/* one change of class in that many makes RT */
+#define HOTPLUG_SHARE	64	/* one change in that many is of a CPU */
 
-/* DEADLINE is not a kind of its own, but one more class for CLASS. */
-enum { AFFINITY, CLASS, CGROUP, KINDS, DEADLINE = KINDS, WORDS };
+/* DEADLINE is one more class for CLASS, HOTPLUG is not about a task. */
+enum { AFFINITY, CLASS, CGROUP, KINDS, DEADLINE = KINDS, HOTPLUG, WORDS };
 
 static const char * const word_name[WORDS] = { "affinity", "class", "cgroup",
-					       "deadline" };
+					       "deadline", "hotplug" };
 static const char * const group[] = { "disturb-quota", "disturb-weight",
 				      "disturb-plain", "" };
 static pid_t task[MAX_TASKS];
@@ -114,6 +118,22 @@ static int change_class(pid_t pid, bool deadline)
 	}
 }
 
+/* The first CPU stays. */
+static int change_cpus(void)
+{
+	static unsigned long offline;
+	int cpus = sysconf(_SC_NPROCESSORS_CONF);
+	int cpu = cpus > 1 ? 1 + random_below(cpus - 1) : 0;
+	int err;
+
+	if (!cpu)
+		return -EINVAL;
+	err = px_online(cpu, offline & (1UL << cpu));
+	if (!err)
+		offline ^= 1UL << cpu;
+	return err;
+}
+
 static int change(int kind, pid_t pid, const bool *words)
 {
 	switch (kind) {
@@ -161,6 +181,8 @@ static void groups_begin(bool *words)
 
 static void put_back(const bool *words)
 {
+	for (int i = 1; words[HOTPLUG] && i < sysconf(_SC_NPROCESSORS_CONF); i++)
+		px_online(i, true);
 	for (int i = 0; i < tasks; i++) {
 		if (words[CLASS])
 			px_set_attr(task[i], PX_FAIR(0));
@@ -176,7 +198,7 @@ static void put_back(const bool *words)
 int main(int argc, char **argv)
 {
 	bool words[WORDS] = { true, true, true, true };
-	unsigned long done[KINDS] = {}, refused[KINDS] = {};
+	unsigned long done[WORDS] = {}, refused[WORDS] = {};
 	unsigned int usec = 1000, seconds = 10;
 	uint64_t end, look = 0;
 	struct timespec pause;
@@ -217,7 +239,12 @@ int main(int argc, char **argv)
 			find_tasks(argv + optind, argc - optind);
 			look = px_now() + MS(1000);
 		}
-		if (tasks && words[kind]) {
+		if (words[HOTPLUG] && !random_below(HOTPLUG_SHARE)) {
+			if (change_cpus())
+				refused[HOTPLUG]++;
+			else
+				done[HOTPLUG]++;
+		} else if (tasks && words[kind]) {
 			if (change(kind, task[random_below(tasks)], words))
 				refused[kind]++;
 			else
@@ -226,8 +253,8 @@ int main(int argc, char **argv)
 	}
 	put_back(words);
 	printf("disturb: seed %u, %d tasks:", first, tasks);
-	for (c = 0; c < KINDS; c++)
-		if (words[c])
+	for (c = 0; c < WORDS; c++)
+		if (words[c] && c != DEADLINE)
 			printf(" %s %lu (%lu refused)", word_name[c], done[c],
 			       refused[c]);
 	printf("\n");
