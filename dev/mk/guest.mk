@@ -4,7 +4,7 @@
 # mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, SEED=,
 # KERNELS=, ROUNDS=.
 
-.PHONY: demo test smoke config kernel boot shell run selftests torture kunit mutants model
+.PHONY: demo test smoke config kernel boot shell run selftests selftests-debug torture kunit mutants model
 
 CONFIG ?= lean-on
 KERNELS ?= debug-on kasan-on kcsan-on watch-on
@@ -39,6 +39,9 @@ smoke: $(GUEST_DEPS) tree ## The quickest useful tests, some minutes
 
 selftests: $(GUEST_DEPS) tree ## The kselftests on every kernel they are for
 	$(Q)dev/test --selftests
+
+selftests-debug: $(GUEST_DEPS) tree ## The kselftests with sanitizers and watchers: KERNELS=
+	$(Q)dev/test --debug
 
 torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario KERNELS= MINUTES=10 SEED=1
 	$(Q)for k in $(KERNELS); do dev/kernel build $$k; done

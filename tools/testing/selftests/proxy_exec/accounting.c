@@ -4,7 +4,10 @@
  * a task ran is the owner's, what the scheduler decides by is the donor's.
  */
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "../kselftest_harness.h"
@@ -42,8 +45,8 @@ struct scene {
 	struct tpe_op *lock;
 };
 
-static void set_scene(struct px *px, struct scene *s, struct px_attr owner,
-		      struct px_attr donor)
+static void set_scene_cpus(struct px *px, struct scene *s, struct px_attr owner,
+			   struct px_attr donor, int cpu)
 {
 	s->owner = px_actor(px, 1, owner);
 	px_wait(s->owner, PX_GO);
@@ -52,13 +55,19 @@ static void set_scene(struct px *px, struct scene *s, struct px_attr owner,
 	px_burn(s->owner, MS(SECTION_MS));
 	px_unlock(s->owner, 0);
 
-	s->donor = px_actor(px, 1, donor);
+	s->donor = px_actor(px, cpu, donor);
 	px_wait(s->donor, PX_HELD);
 	px_sleep(s->donor, MS(5));
 	s->lock = px_lock(s->donor, 0);
 	s->lock->watch = s->owner->slot;
 	px_set(s->donor, PX_STOP);
 	px_unlock(s->donor, 0);
+}
+
+static void set_scene(struct px *px, struct scene *s, struct px_attr owner,
+		      struct px_attr donor)
+{
+	set_scene_cpus(px, s, owner, donor, 1);
 }
 
 static int until_blocked(struct px *px, struct scene *s)
@@ -154,6 +163,99 @@ TEST_F(accounting, time_is_the_owners)
 	EXPECT_EQ(0, w.donor.ticks);
 	/* Not even the fair share of the owner is used meanwhile. */
 	EXPECT_LE(percent(w.owner.vruntime, w.wall), 5);
+}
+
+/* Microseconds in which somebody of the group has waited for a CPU */
+static long long group_pressure(const char *group)
+{
+	char path[128], text[512], *total;
+
+	snprintf(path, sizeof(path), "/sys/fs/cgroup/%s/cpu.pressure", group);
+	if (px_read(path, text, sizeof(text)) < 0)
+		return -1;
+	total = strstr(text, "total=");
+	return total ? atoll(total + strlen("total=")) : -1;
+}
+
+/* Fires when the process has used so much more time; looked at, not waited for */
+static int cpu_timer(pid_t pid, long ns, timer_t *timer)
+{
+	struct itimerspec value = { .it_value.tv_nsec = ns };
+	struct sigevent none = { .sigev_notify = SIGEV_NONE };
+	clockid_t id;
+
+	if (clock_getcpuclockid(pid, &id) || timer_create(id, &none, timer))
+		return -errno;
+	return timer_settime(*timer, 0, &value, NULL) ? -errno : 0;
+}
+
+static bool cpu_timer_fired(timer_t timer)
+{
+	struct itimerspec left;
+
+	return !timer_gettime(timer, &left) && !left.it_value.tv_sec &&
+	       !left.it_value.tv_nsec;
+}
+
+/*
+ * What is known of a group of tasks, or of the threads of a process, is about
+ * those that ran (H37). And a donor does not wait for a CPU.
+ */
+static void groups(struct __test_metadata *_metadata, struct px *px, int cpu)
+{
+	static const char * const group[] = { "px_owners", "px_donors" };
+	timer_t owners_timer, donors_timer;
+	long long pressure, usage[2];
+	struct scene s;
+	struct window w;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, px_group_make(group[i]));
+	set_scene_cpus(px, &s, PX_FAIR(0), PX_FAIR(0), cpu);
+	px_hog(px, 1, PX_FAIR(0), MS(1000));
+	ASSERT_EQ(0, px_start(px));
+	ASSERT_EQ(0, px_group_join(group[0], s.owner->pid));
+	ASSERT_EQ(0, px_group_join(group[1], s.donor->pid));
+	ASSERT_EQ(0, until_blocked(px, &s));
+	px_sleep_ms(10);
+
+	ASSERT_EQ(0, cpu_timer(s.owner->pid, MS(20), &owners_timer));
+	ASSERT_EQ(0, cpu_timer(s.donor->pid, MS(20), &donors_timer));
+	pressure = group_pressure(group[1]);
+	ASSERT_GE(pressure, 0);
+	for (i = 0; i < 2; i++)
+		usage[i] = px_group_stat(group[i], "usage_usec ");
+	w = window(&s);
+	for (i = 0; i < 2; i++)
+		usage[i] = px_group_stat(group[i], "usage_usec ") - usage[i];
+	pressure = group_pressure(group[1]) - pressure;
+	EXPECT_TRUE(cpu_timer_fired(owners_timer));
+	EXPECT_FALSE(cpu_timer_fired(donors_timer));
+	timer_delete(owners_timer);
+	timer_delete(donors_timer);
+	ASSERT_EQ(0, px_join(px, 5000));
+
+	TH_LOG("owner: exec %lld us, group %lld us", w.owner.exec / 1000, usage[0]);
+	TH_LOG("donor: exec %lld us, group %lld us, pressure %lld us",
+	       w.donor.exec / 1000, usage[1], pressure);
+	EXPECT_GE(w.owner.exec, MS(WINDOW_MS) / 3);
+	EXPECT_GE(percent(usage[0] * 1000, w.owner.exec), 95);
+	EXPECT_LE(percent(usage[0] * 1000, w.owner.exec), 110);
+	EXPECT_EQ(0, usage[1]);
+	EXPECT_LE(pressure, 1000);
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(0, px_group_remove(group[i]));
+}
+
+TEST_F(accounting, groups_same_cpu)
+{
+	groups(_metadata, self->px, 1);
+}
+
+TEST_F(accounting, groups_other_cpu)
+{
+	groups(_metadata, self->px, 2);
 }
 
 /* A fair donor is the one who loses its place in the queue. */
