@@ -44,7 +44,7 @@ selftests-debug: $(GUEST_DEPS) tree ## The kselftests with sanitizers and watche
 	$(Q)dev/test --debug
 
 torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario KERNELS= MINUTES=10 SEED=1
-	$(Q)for k in $(KERNELS); do dev/kernel build $$k; done
+	$(Q)for k in $(KERNELS); do dev/kernel build $$k || exit 1; done
 	$(Q)dev/torture
 
 kunit: $(GUEST_DEPS) tree ## KUnit tests of the walk and the lists

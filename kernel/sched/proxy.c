@@ -181,6 +181,7 @@
 
 #include <linux/debugfs.h>
 #include <linux/delayacct.h>
+#include <linux/hash.h>
 #include <linux/ratelimit.h>
 #include <linux/seq_file.h>
 
@@ -1174,16 +1175,24 @@ static bool proxy_still_owner(unsigned long word, struct task_struct *owner)
 	return (state == LOCK_OWNED || state == LOCK_HANDED) && now == owner;
 }
 
-static bool proxy_leads_to(struct task_struct *owner, struct task_struct *p)
+/*
+ * Is @owner parked on @p, directly or by way of others? @trace is another if the
+ * way is another, or if somebody on it has run in between.
+ */
+static bool proxy_leads_to(struct task_struct *owner, struct task_struct *p,
+			   unsigned long *trace)
 {
 	struct sched_proxy_queue *q;
 	int i;
 
+	*trace = 0;
 	for (i = 0; i < PROXY_MAX_DEPTH; i++) {
 		/* While it is being placed, where it is means nothing. */
 		if (!raw_spin_trylock(&owner->pi_lock))
 			return false;
 		q = READ_ONCE(owner->proxy.queue);
+		*trace = hash_long(*trace + (unsigned long)owner, BITS_PER_LONG) +
+			 READ_ONCE(owner->nvcsw) + READ_ONCE(owner->nivcsw);
 		raw_spin_unlock(&owner->pi_lock);
 		if (!q || q->outbox)
 			return false;
@@ -1197,12 +1206,17 @@ static bool proxy_leads_to(struct task_struct *owner, struct task_struct *p)
 
 /*
  * A deadlock of parked tasks will not be found by a walk. The links are read one
- * after the other, so a cycle need not have existed at any time. But a deadlock
- * stands still, and the last to be parked sees all of it.
+ * after the other, and need not have existed at the same time. But if a second
+ * look shows the same, and nobody has run since the first, all of them existed
+ * between the two: that is a deadlock. It stands still, so the last to be parked
+ * sees all of it.
  */
 static bool proxy_parked_cycle(struct task_struct *p, struct task_struct *owner)
 {
-	return proxy_leads_to(owner, p) && proxy_leads_to(owner, p);
+	unsigned long before, after;
+
+	return proxy_leads_to(owner, p, &before) &&
+	       proxy_leads_to(owner, p, &after) && before == after;
 }
 
 /*

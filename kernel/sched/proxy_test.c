@@ -299,18 +299,19 @@ static void walk_unlocked_not_at_home(struct kunit *test)
 	EXPECT_WALK(test, PROXY_AWAY, 1, 1);
 }
 
-static void park(struct kunit *test, int task, int owner, int key, bool done)
+static void test_park(struct kunit *test, int task, int owner, int key, bool done)
 {
 	struct proxy_test *t = test->priv;
 	unsigned long flags;
+	bool was_done;
 
 	local_irq_save(flags);
-	KUNIT_EXPECT_EQ(test, done,
-			proxy_put(t->task[task], &t->task[owner]->proxy.donors, key));
+	was_done = proxy_put(t->task[task], &t->task[owner]->proxy.donors, key);
 	local_irq_restore(flags);
+	KUNIT_EXPECT_EQ(test, done, was_done);
 }
 
-static struct task_struct *first(struct proxy_test *t, int owner,
+static struct task_struct *test_first(struct proxy_test *t, int owner,
 				 unsigned long word)
 {
 	struct task_struct *p;
@@ -322,7 +323,7 @@ static struct task_struct *first(struct proxy_test *t, int owner,
 	return p;
 }
 
-static void claim(struct proxy_test *t, int task)
+static void test_claim(struct proxy_test *t, int task)
 {
 	unsigned long flags;
 
@@ -331,7 +332,7 @@ static void claim(struct proxy_test *t, int task)
 	raw_spin_unlock_irqrestore(&t->task[task]->pi_lock, flags);
 }
 
-static unsigned long counted(enum proxy_stat what)
+static unsigned long test_counted(enum proxy_stat what)
 {
 	unsigned long sum = 0;
 	int cpu;
@@ -345,22 +346,22 @@ static void park_best_first(struct kunit *test)
 {
 	struct proxy_test *t = test->priv;
 
-	park(test, 1, 0, 120, true);
-	park(test, 2, 0, 50, true);
-	park(test, 3, 0, 120, true);
-	park(test, 4, 0, PROXY_KEY_LAST, true);
-	KUNIT_EXPECT_PTR_EQ(test, first(t, 0, 0), t->task[2]);
-	claim(t, 2);
+	test_park(test, 1, 0, 120, true);
+	test_park(test, 2, 0, 50, true);
+	test_park(test, 3, 0, 120, true);
+	test_park(test, 4, 0, PROXY_KEY_LAST, true);
+	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, 0), t->task[2]);
+	test_claim(t, 2);
 	KUNIT_EXPECT_NULL(test, t->task[2]->proxy.queue);
 	/* Among equals, who came first */
-	KUNIT_EXPECT_PTR_EQ(test, first(t, 0, 0), t->task[1]);
-	claim(t, 1);
-	claim(t, 3);
-	KUNIT_EXPECT_PTR_EQ(test, first(t, 0, 0), t->task[4]);
-	claim(t, 4);
-	KUNIT_EXPECT_NULL(test, first(t, 0, 0));
+	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, 0), t->task[1]);
+	test_claim(t, 1);
+	test_claim(t, 3);
+	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, 0), t->task[4]);
+	test_claim(t, 4);
+	KUNIT_EXPECT_NULL(test, test_first(t, 0, 0));
 	/* Not parked: nothing to do */
-	claim(t, 4);
+	test_claim(t, 4);
 }
 
 static void park_by_lock(struct kunit *test)
@@ -370,30 +371,30 @@ static void park_by_lock(struct kunit *test)
 
 	test_block(t, 1, 1);
 	test_block(t, 2, 2);
-	park(test, 1, 0, 10, true);
-	park(test, 2, 0, 20, true);
-	KUNIT_EXPECT_PTR_EQ(test, first(t, 0, word), t->task[2]);
-	claim(t, 2);
-	KUNIT_EXPECT_NULL(test, first(t, 0, word));
-	claim(t, 1);
+	test_park(test, 1, 0, 10, true);
+	test_park(test, 2, 0, 20, true);
+	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, word), t->task[2]);
+	test_claim(t, 2);
+	KUNIT_EXPECT_NULL(test, test_first(t, 0, word));
+	test_claim(t, 1);
 }
 
 static void park_on_exiting(struct kunit *test)
 {
 	struct proxy_test *t = test->priv;
-	unsigned long exiting = counted(PROXY_DEGRADED_EXITING);
+	unsigned long exiting = test_counted(PROXY_DEGRADED_EXITING);
 
-	park(test, 1, 0, 10, true);
-	park(test, 2, 0, 20, true);
+	test_park(test, 1, 0, 10, true);
+	test_park(test, 2, 0, 20, true);
 	__proxy_exit(t->task[0]);
 	KUNIT_EXPECT_NULL(test, t->task[1]->proxy.queue);
 	KUNIT_EXPECT_NULL(test, t->task[2]->proxy.queue);
-	KUNIT_EXPECT_GE(test, counted(PROXY_DEGRADED_EXITING), exiting + 2);
-	park(test, 3, 0, 10, false);
+	KUNIT_EXPECT_GE(test, test_counted(PROXY_DEGRADED_EXITING), exiting + 2);
+	test_park(test, 3, 0, 10, false);
 	KUNIT_EXPECT_NULL(test, t->task[3]->proxy.queue);
 }
 
-static int pass_some(struct proxy_test *t, int from, int to, unsigned long word)
+static int test_pass_some(struct proxy_test *t, int from, int to, unsigned long word)
 {
 	unsigned long flags;
 	int nr;
@@ -414,9 +415,9 @@ static void park_pass_on(struct kunit *test)
 
 	for (i = 1; i < 6; i++) {
 		test_block(t, i, i == 3 ? 1 : 0);
-		park(test, i, 0, 100 - i, true);
+		test_park(test, i, 0, 100 - i, true);
 	}
-	KUNIT_EXPECT_EQ(test, pass_some(t, 0, 1, word), 3);
+	KUNIT_EXPECT_EQ(test, test_pass_some(t, 0, 1, word), 3);
 	/* It waits for another lock of the same owner. */
 	KUNIT_EXPECT_PTR_EQ(test, t->task[3]->proxy.queue,
 			    &t->task[0]->proxy.donors);
@@ -426,11 +427,11 @@ static void park_pass_on(struct kunit *test)
 	for (i = 5; i >= 2; i--) {
 		if (i == 3)
 			continue;
-		KUNIT_EXPECT_PTR_EQ(test, first(t, 1, 0), t->task[i]);
-		claim(t, i);
+		KUNIT_EXPECT_PTR_EQ(test, test_first(t, 1, 0), t->task[i]);
+		test_claim(t, i);
 	}
-	claim(t, 1);
-	claim(t, 3);
+	test_claim(t, 1);
+	test_claim(t, 3);
 }
 
 static void park_pass_on_bound(struct kunit *test)
@@ -441,13 +442,13 @@ static void park_pass_on_bound(struct kunit *test)
 
 	for (i = 2; i < n + 2; i++) {
 		test_block(t, i, 0);
-		park(test, i, 0, 100, true);
+		test_park(test, i, 0, 100, true);
 	}
-	KUNIT_EXPECT_EQ(test, pass_some(t, 0, 1, word), PROXY_PASS_BATCH);
-	KUNIT_EXPECT_EQ(test, pass_some(t, 0, 1, word), 5);
-	KUNIT_EXPECT_EQ(test, pass_some(t, 0, 1, word), 0);
+	KUNIT_EXPECT_EQ(test, test_pass_some(t, 0, 1, word), PROXY_PASS_BATCH);
+	KUNIT_EXPECT_EQ(test, test_pass_some(t, 0, 1, word), 5);
+	KUNIT_EXPECT_EQ(test, test_pass_some(t, 0, 1, word), 0);
 	for (i = 2; i < n + 2; i++)
-		claim(t, i);
+		test_claim(t, i);
 }
 
 /* The next owner is dead by now: they stay, for the caller to place. */
@@ -457,36 +458,69 @@ static void park_pass_on_to_exiting(struct kunit *test)
 	unsigned long word = blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[0]);
 
 	test_block(t, 2, 0);
-	park(test, 2, 0, 100, true);
+	test_park(test, 2, 0, 100, true);
 	__proxy_exit(t->task[1]);
-	KUNIT_EXPECT_EQ(test, pass_some(t, 0, 1, word), 0);
-	KUNIT_EXPECT_PTR_EQ(test, first(t, 0, word), t->task[2]);
-	claim(t, 2);
+	KUNIT_EXPECT_EQ(test, test_pass_some(t, 0, 1, word), 0);
+	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, word), t->task[2]);
+	test_claim(t, 2);
+}
+
+static bool test_parked_cycle(struct proxy_test *t, int task, int owner)
+{
+	unsigned long flags;
+	bool cycle;
+
+	local_irq_save(flags);
+	cycle = proxy_parked_cycle(t->task[task], t->task[owner]);
+	local_irq_restore(flags);
+	return cycle;
+}
+
+/* Nobody runs, so what looks like a deadlock is one. */
+static void park_cycle(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+	unsigned long before, after;
+
+	test_park(test, 1, 0, 10, true);
+	test_park(test, 2, 1, 10, true);
+	KUNIT_EXPECT_TRUE(test, test_parked_cycle(t, 0, 2));
+	KUNIT_EXPECT_TRUE(test, test_parked_cycle(t, 0, 1));
+	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 3, 2));
+	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 2, 3));
+	/* Somebody on the way has run. */
+	KUNIT_EXPECT_TRUE(test, proxy_leads_to(t->task[2], t->task[0], &before));
+	t->task[1]->nvcsw++;
+	KUNIT_EXPECT_TRUE(test, proxy_leads_to(t->task[2], t->task[0], &after));
+	KUNIT_EXPECT_NE(test, before, after);
+	test_claim(t, 2);
+	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 0, 2));
+	test_claim(t, 1);
 }
 
 static void park_drop(struct kunit *test)
 {
 	struct proxy_test *t = test->priv;
-	unsigned long busy = counted(PROXY_DEGRADED_BUSY);
+	unsigned long busy = test_counted(PROXY_DEGRADED_BUSY);
 
 	test_block(t, 1, 0);
 	test_block(t, 2, 1);
 	test_block(t, 3, 0);
-	park(test, 1, 0, 100, true);
-	park(test, 2, 0, 100, true);
-	park(test, 3, 0, 100, true);
+	test_park(test, 1, 0, 100, true);
+	test_park(test, 2, 0, 100, true);
+	test_park(test, 3, 0, 100, true);
 	proxy_drop(&t->task[0]->proxy.donors,
 		   blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[0]));
 	KUNIT_EXPECT_NULL(test, t->task[1]->proxy.queue);
 	KUNIT_EXPECT_NULL(test, t->task[3]->proxy.queue);
-	KUNIT_EXPECT_PTR_EQ(test, first(t, 0, 0), t->task[2]);
-	KUNIT_EXPECT_GE(test, counted(PROXY_DEGRADED_BUSY), busy + 2);
-	claim(t, 2);
+	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, 0), t->task[2]);
+	KUNIT_EXPECT_GE(test, test_counted(PROXY_DEGRADED_BUSY), busy + 2);
+	test_claim(t, 2);
 }
 #endif /* CONFIG_SMP */
 
 /* Every counter has a name, and no other counter has it. */
-static void names(struct kunit *test)
+static void counter_names(struct kunit *test)
 {
 	int i, j;
 
@@ -524,9 +558,10 @@ static struct kunit_case proxy_test_cases[] = {
 	KUNIT_CASE(park_pass_on),
 	KUNIT_CASE(park_pass_on_bound),
 	KUNIT_CASE(park_pass_on_to_exiting),
+	KUNIT_CASE(park_cycle),
 	KUNIT_CASE(park_drop),
 #endif
-	KUNIT_CASE(names),
+	KUNIT_CASE(counter_names),
 	{}
 };
 

@@ -177,24 +177,32 @@ static long long group_pressure(const char *group)
 	return total ? atoll(total + strlen("total=")) : -1;
 }
 
-/* Fires when the process has used so much more time; looked at, not waited for */
-static int cpu_timer(pid_t pid, long ns, timer_t *timer)
+/*
+ * Sends the signal, which is blocked, when the process has used so much more
+ * time. Without a signal nobody would sum up while the process runs.
+ */
+static int cpu_timer(pid_t pid, long ns, int signo, timer_t *timer)
 {
 	struct itimerspec value = { .it_value.tv_nsec = ns };
-	struct sigevent none = { .sigev_notify = SIGEV_NONE };
+	struct sigevent event = {
+		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = signo,
+	};
 	clockid_t id;
+	sigset_t set;
 
-	if (clock_getcpuclockid(pid, &id) || timer_create(id, &none, timer))
+	sigemptyset(&set);
+	sigaddset(&set, signo);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (clock_getcpuclockid(pid, &id) || timer_create(id, &event, timer))
 		return -errno;
 	return timer_settime(*timer, 0, &value, NULL) ? -errno : 0;
 }
 
-static bool cpu_timer_fired(timer_t timer)
+static bool cpu_timer_fired(int signo)
 {
-	struct itimerspec left;
+	sigset_t set;
 
-	return !timer_gettime(timer, &left) && !left.it_value.tv_sec &&
-	       !left.it_value.tv_nsec;
+	return !sigpending(&set) && sigismember(&set, signo);
 }
 
 /*
@@ -220,8 +228,8 @@ static void groups(struct __test_metadata *_metadata, struct px *px, int cpu)
 	ASSERT_EQ(0, until_blocked(px, &s));
 	px_sleep_ms(10);
 
-	ASSERT_EQ(0, cpu_timer(s.owner->pid, MS(20), &owners_timer));
-	ASSERT_EQ(0, cpu_timer(s.donor->pid, MS(20), &donors_timer));
+	ASSERT_EQ(0, cpu_timer(s.owner->pid, MS(20), SIGUSR1, &owners_timer));
+	ASSERT_EQ(0, cpu_timer(s.donor->pid, MS(20), SIGUSR2, &donors_timer));
 	pressure = group_pressure(group[1]);
 	ASSERT_GE(pressure, 0);
 	for (i = 0; i < 2; i++)
@@ -230,11 +238,12 @@ static void groups(struct __test_metadata *_metadata, struct px *px, int cpu)
 	for (i = 0; i < 2; i++)
 		usage[i] = px_group_stat(group[i], "usage_usec ") - usage[i];
 	pressure = group_pressure(group[1]) - pressure;
-	EXPECT_TRUE(cpu_timer_fired(owners_timer));
-	EXPECT_FALSE(cpu_timer_fired(donors_timer));
+	ASSERT_EQ(0, px_join(px, 5000));
+	/* They fire when the process returns to user space. */
+	EXPECT_TRUE(cpu_timer_fired(SIGUSR1));
+	EXPECT_FALSE(cpu_timer_fired(SIGUSR2));
 	timer_delete(owners_timer);
 	timer_delete(donors_timer);
-	ASSERT_EQ(0, px_join(px, 5000));
 
 	TH_LOG("owner: exec %lld us, group %lld us", w.owner.exec / 1000, usage[0]);
 	TH_LOG("donor: exec %lld us, group %lld us, pressure %lld us",

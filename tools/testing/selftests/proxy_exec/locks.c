@@ -227,6 +227,126 @@ TEST_F(locks, rwsem_writer_behind_reader)
 		EXPECT_GT(px_delta(px, "degraded_unknown"), 0);
 }
 
+/*
+ * The lock goes to who is first in line, not to who has paid. The owner has had
+ * what it needed and does not go on in that one's place (H1).
+ */
+TEST_F(locks, rwsem_owner_stops_with_unlock)
+{
+	struct px *px = self->px;
+	struct px_actor *owner = px_actor(px, 1, PX_FAIR(19));
+	struct px_actor *first = px_actor(px, 1, PX_FAIR(0));
+	struct px_actor *donor = px_actor(px, 1, PX_FIFO(50));
+	struct tpe_op *unlock, *after, *lock[2];
+
+	px_wait(owner, PX_GO);
+	px_op(owner, TPE_DOWN_WRITE, 0, 0);
+	px_set(owner, PX_HELD);
+	px_burn(owner, MS(15));
+	unlock = px_op(owner, TPE_UP, 0, 0);
+	after = px_burn(owner, MS(1));
+
+	px_wait(first, PX_HELD);
+	px_sleep(first, MS(2));
+	lock[0] = px_op(first, TPE_DOWN_WRITE, 0, 0);
+	px_op(first, TPE_UP, 0, 0);
+
+	px_wait(donor, PX_HELD);
+	px_sleep(donor, MS(6));
+	lock[1] = px_op(donor, TPE_DOWN_WRITE, 0, 0);
+	px_op(donor, TPE_UP, 0, 0);
+	px_set(donor, PX_STOP);
+
+	px_hog(px, 1, PX_FAIR(0), MS(300));
+	px_hog(px, 1, PX_FAIR(0), MS(300));
+	ASSERT_EQ(0, px_run(px, 8000));
+	EXPECT_EQ(0, lock[0]->ret);
+	EXPECT_EQ(0, lock[1]->ret);
+	TH_LOG("goes on %llu us after unlock",
+	       (unsigned long long)(after->start - unlock->start) / 1000);
+	/* It is of nice 19, and not alone. */
+	if (px_counts(px)) {
+		EXPECT_GT(px_delta(px, "donations"), 0);
+		EXPECT_GE(after->start - unlock->start, US(500));
+	}
+}
+
+/* Who has got the lock sleeps like anybody else. */
+static void rwsem_sleeps_after(struct __test_metadata *_metadata,
+			       struct px *px, uint32_t code)
+{
+	struct px_actor *owner = px_actor(px, 1, PX_FAIR(19));
+	struct px_actor *donor = px_actor(px, 1, PX_FIFO(50));
+	struct tpe_op *nap;
+
+	px_wait(owner, PX_GO);
+	px_op(owner, TPE_DOWN_WRITE, 0, 0);
+	px_set(owner, PX_HELD);
+	px_burn(owner, MS(10));
+	px_op(owner, TPE_UP, 0, 0);
+
+	px_wait(donor, PX_HELD);
+	px_sleep(donor, MS(2));
+	px_op(donor, code, 0, 0);
+	nap = px_sleep(donor, MS(10));
+	px_op(donor, TPE_UP, 0, 0);
+	px_sleep(donor, MS(10));
+
+	ASSERT_EQ(0, px_run(px, 5000));
+	EXPECT_GE(nap->end - nap->start, MS(10));
+	EXPECT_EQ(0, px_delta(px, "degraded_cycle"));
+	if (px_counts(px)) {
+		EXPECT_GT(px_delta(px, "donations"), 0);
+		EXPECT_EQ(0, px_delta(px, "degraded_unknown"));
+	}
+}
+
+TEST_F(locks, rwsem_writer_sleeps_after)
+{
+	rwsem_sleeps_after(_metadata, self->px, TPE_DOWN_WRITE);
+}
+
+TEST_F(locks, rwsem_reader_sleeps_after)
+{
+	rwsem_sleeps_after(_metadata, self->px, TPE_DOWN_READ);
+}
+
+/* Parked on an owner that releases the lock, they go on to the next. */
+TEST_F(locks, rwsem_parked_go_on)
+{
+	struct px *px = self->px;
+	struct px_actor *owner = px_actor(px, 1, PX_FAIR(0)), *a;
+	struct tpe_op *lock[3];
+	int i;
+
+	px_wait(owner, PX_GO);
+	px_op(owner, TPE_DOWN_WRITE, 0, 0);
+	px_set(owner, PX_HELD);
+	px_wait(owner, PX_FLAG);
+	px_op(owner, TPE_UP, 0, 0);
+	for (i = 0; i < 3; i++) {
+		a = px_actor(px, 1 + i, PX_FAIR(0));
+		px_wait(a, PX_HELD);
+		px_sleep(a, MS(2) * i);
+		lock[i] = px_op(a, TPE_DOWN_WRITE, 0, 0);
+		px_sleep(a, MS(2));
+		px_op(a, TPE_UP, 0, 0);
+	}
+	ASSERT_EQ(0, px_go(px));
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, px_wait_blocked(&px->actor[1 + i], lock[i], 3000));
+	px_sleep_ms(5);
+	ASSERT_EQ(0, px_set_flag(px, PX_FLAG));
+	ASSERT_EQ(0, px_join(px, 5000));
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, lock[i]->ret);
+	/* Two with the first, one with the second */
+	if (px_counts(px)) {
+		EXPECT_GE(px_delta(px, "parked_asleep"), 3);
+		EXPECT_GE(px_delta(px, "reparked"), 3);
+	}
+}
+
 /* --- owners that cannot be helped --------------------------------------- */
 
 TEST_F(locks, owner_asleep)

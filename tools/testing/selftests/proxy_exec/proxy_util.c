@@ -437,8 +437,10 @@ static void px_pull_log(struct px *px)
 
 	for (;;) {
 		n = read(px->kmsg, record, sizeof(record));
-		if (n < 0 && errno == EPIPE)
+		if (n < 0 && errno == EPIPE) {
+			px->log_lost = true;
 			continue;
+		}
 		if (n <= 0)
 			return;
 		/* Not every data race is ours: for whoever reads the console. */
@@ -447,6 +449,8 @@ static void px_pull_log(struct px *px)
 		if (px->log_len + n < sizeof(px->log)) {
 			memcpy(px->log + px->log_len, record, n);
 			px->log_len += n;
+		} else {
+			px->log_lost = true;
 		}
 	}
 }
@@ -470,7 +474,7 @@ const char *px_splat(struct px *px)
 		if (px_logged(px, sign[i]))
 			return sign[i];
 	}
-	return NULL;
+	return px->log_lost ? "some of the log is lost" : NULL;
 }
 
 static void px_kill_actors(struct px *px)

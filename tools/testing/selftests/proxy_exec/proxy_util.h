@@ -82,6 +82,7 @@ struct px {
 	uint32_t pi;		/* futex with priority inheritance */
 	int nr;
 	size_t log_len;
+	bool log_lost;
 	char log[PX_LOG];	/* kernel messages since px_open() */
 	struct px_actor actor[PX_ACTORS];
 };

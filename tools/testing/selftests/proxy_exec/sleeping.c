@@ -491,6 +491,18 @@ static void count_io(struct __test_metadata *_metadata, struct px *px,
 	px_sleep_ms(10);
 	ASSERT_EQ(0, px_set_flag(px, PX_FLAG));
 	px_sleep_ms(2);
+	/* Behind the hog, elsewhere: where they came from nobody waits for I/O. */
+	if (hog.policy == SCHED_FIFO && px_counts(px)) {
+		px_sleep_ms(10);
+		for (cpu = 2; cpu < 4; cpu++)
+			ASSERT_EQ(0, idle_times(cpu, &idle[0][cpu], &iowait[0][cpu]));
+		px_sleep_ms(200);
+		for (cpu = 2; cpu < 4; cpu++) {
+			ASSERT_EQ(0, idle_times(cpu, &idle[1][cpu], &iowait[1][cpu]));
+			EXPECT_GE(idle[1][cpu] - idle[0][cpu], 15);
+			EXPECT_LE(iowait[1][cpu] - iowait[0][cpu], 2);
+		}
+	}
 	px_set_flag(px, PX_STOP);
 	ASSERT_EQ(0, px_join(px, 5000));
 	if (px_counts(px))
