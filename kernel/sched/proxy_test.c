@@ -18,7 +18,7 @@
 
 struct proxy_test {
 	struct rq		rq;
-	struct mutex		mutex[TEST_TASKS];
+	struct mutex		mutex[TEST_TASKS];	/* of which only the owner matters */
 	struct rw_semaphore	rwsem;
 	struct task_struct	*task[TEST_TASKS];
 	struct task_struct	*end;
@@ -102,21 +102,22 @@ static enum proxy_stat test_walk(struct proxy_test *t)
 	return what;
 }
 
-#define EXPECT_WALK(test, what, last, links)				\
-do {									\
-	struct proxy_test *_t = (test)->priv;				\
-									\
-	KUNIT_EXPECT_EQ(test, test_walk(_t), (what));			\
-	KUNIT_EXPECT_PTR_EQ(test, _t->end, _t->task[last]);		\
-	KUNIT_EXPECT_EQ(test, _t->depth, (links));			\
-} while (0)
+static void expect_walk(struct kunit *test, enum proxy_stat what, int last,
+			unsigned int links)
+{
+	struct proxy_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, test_walk(t), what);
+	KUNIT_EXPECT_PTR_EQ(test, t->end, t->task[last]);
+	KUNIT_EXPECT_EQ(test, t->depth, links);
+}
 
 static void walk_one(struct kunit *test)
 {
 	struct proxy_test *t = test->priv;
 
 	test_chain(t, 1);
-	EXPECT_WALK(test, PROXY_HOPS, 1, 1);
+	expect_walk(test, PROXY_HOPS, 1, 1);
 	KUNIT_EXPECT_PTR_EQ(test, t->waiter, t->task[0]);
 }
 
@@ -125,7 +126,7 @@ static void walk_chain(struct kunit *test)
 	struct proxy_test *t = test->priv;
 
 	test_chain(t, 7);
-	EXPECT_WALK(test, PROXY_HOPS, 7, 7);
+	expect_walk(test, PROXY_HOPS, 7, 7);
 	KUNIT_EXPECT_PTR_EQ(test, t->waiter, t->task[6]);
 }
 
@@ -134,10 +135,10 @@ static void walk_bound(struct kunit *test)
 	struct proxy_test *t = test->priv;
 
 	test_chain(t, PROXY_MAX_DEPTH);
-	EXPECT_WALK(test, PROXY_HOPS, PROXY_MAX_DEPTH, PROXY_MAX_DEPTH);
+	expect_walk(test, PROXY_HOPS, PROXY_MAX_DEPTH, PROXY_MAX_DEPTH);
 	/* One more */
 	test_chain(t, PROXY_MAX_DEPTH + 1);
-	EXPECT_WALK(test, PROXY_DEGRADED_DEPTH, PROXY_MAX_DEPTH,
+	expect_walk(test, PROXY_DEGRADED_DEPTH, PROXY_MAX_DEPTH,
 		    PROXY_MAX_DEPTH + 1);
 }
 
@@ -149,7 +150,7 @@ static void walk_cycle(struct kunit *test)
 	test_chain(t, 4);
 	test_own(t, 4, 2, 0);
 	test_block(t, 4, 4);
-	EXPECT_WALK(test, PROXY_DEGRADED_CYCLE, 4, 5);
+	expect_walk(test, PROXY_DEGRADED_CYCLE, 4, 5);
 }
 
 static void walk_cycle_of_one(struct kunit *test)
@@ -159,15 +160,15 @@ static void walk_cycle_of_one(struct kunit *test)
 	test_chain(t, 2);
 	test_own(t, 2, 2, 0);
 	test_block(t, 2, 2);
-	EXPECT_WALK(test, PROXY_DEGRADED_CYCLE, 2, 2);
+	expect_walk(test, PROXY_DEGRADED_CYCLE, 2, 2);
 }
 
 /* Another walk came by before: its stamps are not those of this one. */
 static void walk_again(struct kunit *test)
 {
 	test_chain(test->priv, 3);
-	EXPECT_WALK(test, PROXY_HOPS, 3, 3);
-	EXPECT_WALK(test, PROXY_HOPS, 3, 3);
+	expect_walk(test, PROXY_HOPS, 3, 3);
+	expect_walk(test, PROXY_HOPS, 3, 3);
 }
 
 static void walk_unlocked(struct kunit *test)
@@ -176,7 +177,7 @@ static void walk_unlocked(struct kunit *test)
 
 	test_chain(t, 2);
 	atomic_long_set(&t->mutex[1].owner, TEST_MUTEX_WAITERS);
-	EXPECT_WALK(test, PROXY_UNBLOCKED, 1, 1);
+	expect_walk(test, PROXY_UNBLOCKED, 1, 1);
 	KUNIT_EXPECT_PTR_EQ(test, t->waiter, t->task[0]);
 }
 
@@ -186,7 +187,7 @@ static void walk_handed_to_waiter(struct kunit *test)
 
 	test_chain(t, 2);
 	test_own(t, 1, 1, TEST_MUTEX_PICKUP);
-	EXPECT_WALK(test, PROXY_UNBLOCKED, 1, 1);
+	expect_walk(test, PROXY_UNBLOCKED, 1, 1);
 }
 
 /* It has to run to take it. */
@@ -196,7 +197,7 @@ static void walk_handed_to_other(struct kunit *test)
 
 	test_chain(t, 2);
 	test_own(t, 1, 5, TEST_MUTEX_PICKUP);
-	EXPECT_WALK(test, PROXY_HOPS, 5, 2);
+	expect_walk(test, PROXY_HOPS, 5, 2);
 }
 
 static void walk_handoff_wanted(struct kunit *test)
@@ -205,7 +206,7 @@ static void walk_handoff_wanted(struct kunit *test)
 
 	test_chain(t, 2);
 	test_own(t, 1, 2, TEST_MUTEX_WAITERS | TEST_MUTEX_HANDOFF);
-	EXPECT_WALK(test, PROXY_HOPS, 2, 2);
+	expect_walk(test, PROXY_HOPS, 2, 2);
 }
 
 static void walk_writer(struct kunit *test)
@@ -215,7 +216,7 @@ static void walk_writer(struct kunit *test)
 	test_chain(t, 1);
 	test_block_on(t, 1, blocked_on_word(BLOCKED_ON_RWSEM, &t->rwsem));
 	atomic_long_set(&t->rwsem.owner, (unsigned long)t->task[2]);
-	EXPECT_WALK(test, PROXY_HOPS, 2, 2);
+	expect_walk(test, PROXY_HOPS, 2, 2);
 }
 
 static void walk_reader(struct kunit *test)
@@ -226,9 +227,9 @@ static void walk_reader(struct kunit *test)
 	test_block_on(t, 1, blocked_on_word(BLOCKED_ON_RWSEM, &t->rwsem));
 	atomic_long_set(&t->rwsem.owner,
 			(unsigned long)t->task[2] | TEST_RWSEM_READER);
-	EXPECT_WALK(test, PROXY_DEGRADED_UNKNOWN, 1, 1);
+	expect_walk(test, PROXY_DEGRADED_UNKNOWN, 1, 1);
 	atomic_long_set(&t->rwsem.owner, 0);
-	EXPECT_WALK(test, PROXY_DEGRADED_UNKNOWN, 1, 1);
+	expect_walk(test, PROXY_DEGRADED_UNKNOWN, 1, 1);
 }
 
 static void walk_unknown_type(struct kunit *test)
@@ -237,7 +238,7 @@ static void walk_unknown_type(struct kunit *test)
 
 	test_chain(t, 1);
 	test_block_on(t, 1, (unsigned long)&t->mutex[1] | BLOCKED_ON_TYPE_MASK);
-	EXPECT_WALK(test, PROXY_DEGRADED_UNKNOWN, 1, 1);
+	expect_walk(test, PROXY_DEGRADED_UNKNOWN, 1, 1);
 }
 
 static void walk_asleep(struct kunit *test)
@@ -246,14 +247,14 @@ static void walk_asleep(struct kunit *test)
 
 	test_chain(t, 3);
 	t->task[3]->on_rq = 0;
-	EXPECT_WALK(test, PROXY_AWAY, 2, 2);
+	expect_walk(test, PROXY_AWAY, 2, 2);
 	t->task[3]->on_rq = TASK_ON_RQ_MIGRATING;
-	EXPECT_WALK(test, PROXY_AWAY, 2, 2);
+	expect_walk(test, PROXY_AWAY, 2, 2);
 	t->task[3]->on_rq = TASK_ON_RQ_QUEUED;
 	t->task[3]->se.sched_delayed = 1;
-	EXPECT_WALK(test, PROXY_AWAY, 2, 2);
+	expect_walk(test, PROXY_AWAY, 2, 2);
 	t->task[3]->se.sched_delayed = 0;
-	EXPECT_WALK(test, PROXY_HOPS, 3, 3);
+	expect_walk(test, PROXY_HOPS, 3, 3);
 }
 
 static void walk_class(struct kunit *test)
@@ -267,13 +268,13 @@ static void walk_class(struct kunit *test)
 	test_chain(t, 2);
 	for (i = 0; i < ARRAY_SIZE(class); i++) {
 		t->task[2]->sched_class = class[i];
-		EXPECT_WALK(test, PROXY_HOPS, 2, 2);
+		expect_walk(test, PROXY_HOPS, 2, 2);
 	}
 	t->task[2]->sched_class = &idle_sched_class;
-	EXPECT_WALK(test, PROXY_DEGRADED_CLASS, 1, 1);
+	expect_walk(test, PROXY_DEGRADED_CLASS, 1, 1);
 #ifdef CONFIG_SCHED_CLASS_EXT
 	t->task[2]->sched_class = &ext_sched_class;
-	EXPECT_WALK(test, PROXY_DEGRADED_CLASS, 1, 1);
+	expect_walk(test, PROXY_DEGRADED_CLASS, 1, 1);
 #endif
 }
 
@@ -284,7 +285,7 @@ static void walk_other_cpu(struct kunit *test)
 
 	test_chain(t, 3);
 	task_thread_info(t->task[2])->cpu = TEST_CPU + 1;
-	EXPECT_WALK(test, PROXY_AWAY, 1, 1);
+	expect_walk(test, PROXY_AWAY, 1, 1);
 }
 
 /* Carried here, and now it could run: not here. */
@@ -294,9 +295,9 @@ static void walk_unlocked_not_at_home(struct kunit *test)
 
 	test_chain(t, 2);
 	t->task[1]->proxy.home = TEST_CPU + 1;
-	EXPECT_WALK(test, PROXY_HOPS, 2, 2);
+	expect_walk(test, PROXY_HOPS, 2, 2);
 	atomic_long_set(&t->mutex[1].owner, TEST_MUTEX_WAITERS);
-	EXPECT_WALK(test, PROXY_AWAY, 1, 1);
+	expect_walk(test, PROXY_AWAY, 1, 1);
 }
 
 static void test_park(struct kunit *test, int task, int owner, int key, bool done)
@@ -312,7 +313,7 @@ static void test_park(struct kunit *test, int task, int owner, int key, bool don
 }
 
 static struct task_struct *test_first(struct proxy_test *t, int owner,
-				 unsigned long word)
+				      unsigned long word)
 {
 	struct task_struct *p;
 	unsigned long flags;
@@ -570,4 +571,5 @@ static struct kunit_suite proxy_test_suite = {
 	.init = proxy_test_init,
 	.test_cases = proxy_test_cases,
 };
+
 kunit_test_suite(proxy_test_suite);

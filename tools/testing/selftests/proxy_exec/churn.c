@@ -814,7 +814,7 @@ TEST_F_TIMEOUT(trees, signals, 7200)
 		px_sleep_ms(next_random() % 3);
 	}
 	EXPECT_EQ(0, tree_stuck(px, self->task));
-	TH_LOG("%u rounds, %u tasks started again; parked_asleep %lld parked_blocked %lld injected %lld",
+	TH_LOG("%u rounds, %u started again; asleep %lld blocked %lld injected %lld",
 	       n, again, px_delta(px, "parked_asleep"),
 	       px_delta(px, "parked_blocked"), px_delta(px, "injected"));
 	EXPECT_GT(again, 0);

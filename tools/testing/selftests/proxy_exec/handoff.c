@@ -244,13 +244,11 @@ static void inherit(struct __test_metadata *_metadata, struct px *px,
 	/*
 	 * If something else wants the owner's CPU, a kworker say, the urgent one
 	 * comes to help. It has paid then, and is handed the lock, first in line
-	 * or not. Nobody has anything to inherit.
+	 * or not. If the first one is slow to take it, it can also steal it.
+	 * Nobody has anything to inherit.
 	 */
 	if (px->on && lock[1]->end < lock[0]->end) {
-		TH_LOG("the owner was preempted");
-		/* If the first one is slow to take it, it can also steal it. */
-		if (px_timing())
-			EXPECT_GT(px_delta(px, "handoffs"), 0);
+		TH_LOG("overtaken, %lld handed over", px_delta(px, "handoffs"));
 		return;
 	}
 	if (px_timing())
