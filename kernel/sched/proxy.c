@@ -1176,13 +1176,16 @@ static bool proxy_still_owner(unsigned long word, struct task_struct *owner)
 }
 
 /*
- * Is @owner parked on @p, directly or by way of others? @trace is another if the
- * way is another, or if somebody on it has run in between.
+ * Does @owner wait for a lock of @p, directly or by way of others, all of them
+ * parked? @trace is another if the way is another, or if somebody on it has run
+ * in between.
  */
-static bool proxy_leads_to(struct task_struct *owner, struct task_struct *p,
-			   unsigned long *trace)
+static bool proxy_waits_for(struct task_struct *owner, struct task_struct *p,
+			    unsigned long *trace)
 {
+	enum lock_owner_state state;
 	struct sched_proxy_queue *q;
+	struct task_struct *next;
 	int i;
 
 	*trace = 0;
@@ -1191,12 +1194,18 @@ static bool proxy_leads_to(struct task_struct *owner, struct task_struct *p,
 		if (!raw_spin_trylock(&owner->pi_lock))
 			return false;
 		q = READ_ONCE(owner->proxy.queue);
+		if (!q || q->outbox) {
+			raw_spin_unlock(&owner->pi_lock);
+			return false;
+		}
+		/* Not @q: it can be parked on who does not own the lock yet. */
+		state = blocked_on_owner(READ_ONCE(owner->blocked_on), &next);
 		*trace = hash_long(*trace + (unsigned long)owner, BITS_PER_LONG) +
 			 READ_ONCE(owner->nvcsw) + READ_ONCE(owner->nivcsw);
 		raw_spin_unlock(&owner->pi_lock);
-		if (!q || q->outbox)
+		if (state != LOCK_OWNED)
 			return false;
-		owner = proxy_queue_owner(q);
+		owner = next;
 		if (owner == p)
 			return true;
 	}
@@ -1215,8 +1224,8 @@ static bool proxy_parked_cycle(struct task_struct *p, struct task_struct *owner)
 {
 	unsigned long before, after;
 
-	return proxy_leads_to(owner, p, &before) &&
-	       proxy_leads_to(owner, p, &after) && before == after;
+	return proxy_waits_for(owner, p, &before) &&
+	       proxy_waits_for(owner, p, &after) && before == after;
 }
 
 /*
@@ -1310,7 +1319,8 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 	}
 	if (settle)
 		proxy_settle(owner);
-	if (what == PROXY_PARKED_BLOCKED && proxy_parked_cycle(p, owner)) {
+	if (what == PROXY_PARKED_BLOCKED && state == LOCK_OWNED &&
+	    proxy_parked_cycle(p, owner)) {
 		proxy_count(PROXY_DEGRADED_CYCLE);
 		proxy_report_cycle(p, owner);
 	}

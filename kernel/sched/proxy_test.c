@@ -483,6 +483,11 @@ static void park_cycle(struct kunit *test)
 	struct proxy_test *t = test->priv;
 	unsigned long before, after;
 
+	/* 2 waits for 1, which waits for 0 */
+	test_own(t, 1, 0, TEST_MUTEX_WAITERS);
+	test_own(t, 2, 1, TEST_MUTEX_WAITERS);
+	test_block(t, 1, 1);
+	test_block(t, 2, 2);
 	test_park(test, 1, 0, 10, true);
 	test_park(test, 2, 1, 10, true);
 	KUNIT_EXPECT_TRUE(test, test_parked_cycle(t, 0, 2));
@@ -490,10 +495,17 @@ static void park_cycle(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 3, 2));
 	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 2, 3));
 	/* Somebody on the way has run. */
-	KUNIT_EXPECT_TRUE(test, proxy_leads_to(t->task[2], t->task[0], &before));
+	KUNIT_EXPECT_TRUE(test, proxy_waits_for(t->task[2], t->task[0], &before));
 	t->task[1]->nvcsw++;
-	KUNIT_EXPECT_TRUE(test, proxy_leads_to(t->task[2], t->task[0], &after));
+	KUNIT_EXPECT_TRUE(test, proxy_waits_for(t->task[2], t->task[0], &after));
 	KUNIT_EXPECT_NE(test, before, after);
+	/* Parked on 0, which is to own the lock, and does not yet. */
+	atomic_long_set(&t->mutex[1].owner, TEST_MUTEX_WAITERS);
+	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 0, 2));
+	test_own(t, 1, 3, TEST_MUTEX_WAITERS);
+	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 0, 2));
+	test_own(t, 1, 0, TEST_MUTEX_WAITERS);
+	/* 2 does not sleep any more. */
 	test_claim(t, 2);
 	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 0, 2));
 	test_claim(t, 1);
