@@ -1407,6 +1407,17 @@ static void proxy_feed(struct task_struct *owner)
 	}
 }
 
+/* Is @p, which is listed here, something else than queued here? */
+static bool proxy_misplaced(struct rq *rq, struct task_struct *p)
+{
+	bool bad = task_rq(p) != rq || !task_on_rq_queued(p) || p->se.sched_delayed;
+
+	WARN_ONCE(bad, "sched/proxy: %s/%d is on_rq %d, delayed %d, on_cpu %d, on CPU %d, not %d\n",
+		  p->comm, task_pid_nr(p), p->on_rq, p->se.sched_delayed,
+		  p->on_cpu, task_cpu(p), cpu_of(rq));
+	return bad;
+}
+
 /*
  * After the switch: those that have left this runqueue go on, and those that
  * are parked on a task that still waits for this CPU are enqueued. Runs with
@@ -1425,9 +1436,7 @@ static void proxy_balance(struct rq *rq)
 	list_splice_init(&rq->proxy_pending, &todo);
 	while (!list_empty(&todo)) {
 		p = list_first_entry(&todo, struct task_struct, proxy.pending);
-		SCHED_WARN_ON(task_rq(p) != rq || !task_on_rq_queued(p) ||
-			      p->se.sched_delayed);
-		if (!proxy_has_donors(p)) {
+		if (proxy_misplaced(rq, p) || !proxy_has_donors(p)) {
 			list_del_init(&p->proxy.pending);
 			continue;
 		}
