@@ -25,6 +25,7 @@
 #define L	2
 #define C	2
 #define NONE	7
+#define ANY	6
 #ifndef SIGNALS
 #define SIGNALS	1
 #endif
@@ -45,7 +46,7 @@ byte cpu[T];
 byte home[T] = NONE;
 byte aff[T];		/* the CPU it may run on */
 byte q[T] = NONE;	/* a task it is parked on, OUT(c), NONE */
-bool pend[T];		/* in proxy_pending of its CPU */
+byte pend[T] = NONE;	/* in proxy_pending of this CPU */
 bool pi[T];		/* pi_lock */
 byte pc[T];
 bool done[T];
@@ -62,8 +63,15 @@ bool busy[C];
 byte signals = SIGNALS;	/* spurious wakeups to come */
 byte ticks = TICKS;	/* preemptions for no other reason */
 
-/* What a task does: takes the locks of a byte, low bit first. */
+/*
+ * What a task does: takes the locks of a byte, low bit first. CHAIN: the second
+ * waits for the first, which waits for the third. QUEUE: two wait for one.
+ */
+#ifndef QUEUE
 #define want(t)		(t == 0 -> 3 : (t == 1 -> 1 : 2))
+#else
+#define want(t)		1
+#endif
 
 #define runnable_here(t, c)	(onrq[t] && cpu[t] == c)
 
@@ -95,14 +103,20 @@ inline dequeue(t)
 	:: else
 	fi;
 	mark[t] = false;
-	pend[t] = false;
+	pend[t] = NONE;
 	onrq[t] = false
 }
 
-inline note(t)
+/* With the lock of CPU @c, where @t may be queued */
+inline note(t, c)
 {
 	if
-	:: onrq[t] && curr[cpu[t]] != t -> pend[t] = true; resched[cpu[t]] = true
+#ifndef BUG_HERE
+	:: onrq[t] && cpu[t] == c && curr[c] != t ->
+#else
+	:: onrq[t] && curr[c] != t ->
+#endif
+		pend[t] = c; resched[c] = true
 	:: else
 	fi
 }
@@ -116,7 +130,7 @@ inline enqueue(t)
 		onrq[t] = true;
 		parked_on(t, e_d);
 		if
-		:: e_d -> pend[t] = true
+		:: e_d -> pend[t] = cpu[t]
 		:: else
 		fi;
 		resched[cpu[t]] = true
@@ -176,6 +190,11 @@ inline wake(t)
 #else
 				home[t] = NONE;
 #endif
+				if
+				:: aff[t] == ANY -> cpu[t] = 0
+				:: aff[t] == ANY -> cpu[t] = 1
+				:: aff[t] != ANY
+				fi;
 				sleeping[t] = false;
 				enqueue(t);
 				pi[t] = false
@@ -188,7 +207,11 @@ inline wake(t)
 inline settle(o)
 {
 #ifndef BUG_H28
-	atomic { note(o) }
+	{
+		byte e_c;
+		e_c = cpu[o];
+		atomic { note(o, e_c); e_c = 0 }
+	}
 #else
 	skip
 #endif
@@ -255,7 +278,11 @@ inline place(p, from)
 					/* Parked. Is it still the one? */
 					atomic {
 						if
+#ifndef BUG_STILL
 						:: !owns(p_o, p_l) ->
+#else
+						:: false ->
+#endif
 							if
 							:: q[p] == p_o -> q[p] = NONE; p_again = true
 							:: else ->
@@ -318,7 +345,7 @@ inline finish(c, prev)
 		do
 		:: f_j < T ->
 			if
-			:: pend[f_j] && runnable_here(f_j, c) ->
+			:: pend[f_j] == c ->
 				f_i = 0;
 				do
 				:: f_i < T ->
@@ -406,7 +433,7 @@ inline schedule(c, voluntary)
 						fi;
 						waiter[c] = NONE;
 						mark[s_p] = false;
-						pend[s_p] = false;
+						pend[s_p] = NONE;
 						onrq[s_p] = false;
 						s_again = true;
 						break
@@ -426,14 +453,14 @@ inline schedule(c, voluntary)
 					/* Nobody on two CPUs */
 					assert(!oncpu[s_next]);
 					oncpu[s_next] = true;
-					pend[s_next] = false
+					pend[s_next] = NONE
 				:: else
 				fi;
 				if
 				:: s_prev != NONE && onrq[s_prev] ->
 					parked_on(s_prev, s_again);
 					if
-					:: s_again -> pend[s_prev] = true
+					:: s_again -> pend[s_prev] = c
 					:: else
 					fi
 				:: else
@@ -461,6 +488,9 @@ inline pass_on(me, l, to)
 		atomic {
 			a_k = 0;
 			do
+#ifdef BUG_PASS
+			:: true -> break
+#endif
 			:: a_k < T ->
 				if
 				:: to != NONE && q[a_k] == me && blocked[a_k] == l && a_k != to ->
@@ -475,7 +505,12 @@ inline pass_on(me, l, to)
 		}
 		if
 		:: a_moved && owns(to, l) -> settle(to)
+#ifndef BUG_PASS
 		:: else ->
+#else
+		:: else -> skip
+		:: false ->
+#endif
 			a_k = 0;
 			do
 			:: a_k < T ->
@@ -543,15 +578,23 @@ inline unlock(c, me, l)
 
 /* Parked on a task that waits for a CPU, and has not been told */
 #define forgotten(p)	(q[p] < T && onrq[q[p]] && curr[cpu[q[p]]] != q[p] && \
-			 !pend[q[p]])
+			 pend[q[p]] == NONE)
+
+/* Parked on a task that neither has the lock nor waits for it */
+#define astray(p)	(q[p] < T && !owns(q[p], blocked[p]))
+
+/* Listed as waiting for a CPU, and does not, or not for that one */
+#define misplaced(t)	(pend[t] != NONE && !(onrq[t] && cpu[t] == pend[t]))
 
 inline check(c, t)
 {
 	assert(!mark[t]);
-	assert(onrq[t] && cpu[t] == c && aff[t] == c);
+	assert(!misplaced(0) && !misplaced(1) && !misplaced(2));
+	assert(onrq[t] && cpu[t] == c && (aff[t] == c || aff[t] == ANY));
 	assert(donor[c] == t || (mark[donor[c]] && onrq[donor[c]] &&
 				 cpu[donor[c]] == c));
-	assert(!quiet || !(forgotten(0) || forgotten(1) || forgotten(2)))
+	assert(!quiet || !(forgotten(0) || forgotten(1) || forgotten(2)));
+	assert(!quiet || !(astray(0) || astray(1) || astray(2)))
 }
 
 /*
@@ -588,7 +631,7 @@ proctype Cpu(byte c)
 				:: else
 				fi;
 				onrq[me] = false;
-				pend[me] = false;
+				pend[me] = NONE;
 				oncpu[me] = false;
 				curr[c] = NONE;
 				donor[c] = NONE;
@@ -652,7 +695,7 @@ end:
 init
 {
 	atomic {
-		aff[0] = 0;
+		aff[0] = ANY;
 		aff[1] = 1;
 		aff[2] = 0;
 		cpu[1] = 1;

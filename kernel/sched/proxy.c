@@ -157,7 +157,8 @@
  *   (d) The owner releases the lock while it runs for rq->donor, and wakes
  *	 another waiter, see __sched_proxy_unlock().
  *   (e) ww_mutex: a waiter that is wounded or dies is woken like any other and
- *	 backs off by itself. Nothing here needs to know.
+ *	 backs off by itself. Until then there can be a cycle, see
+ *	 proxy_backs_off().
  *   (f) A task preempted after it has set blocked_on and before it calls
  *	 schedule() is not blocked, and may be the end of a chain.
  *
@@ -617,34 +618,22 @@ static enum lock_owner_state blocked_on_owner(unsigned long word,
  * here. QUEUED in R1 is then from another runqueue. It comes with the CPU of
  * that one, by W2-W3 and R1-R2, so what R2 saw is later: from a move to here
  * that waits for our lock before its W3. R3 sees its W1, by W1-W2 and R2-R3.
+ *
+ * That the owner belonged to @rq when the lock was taken is not enough: without
+ * that lock, under its pi_lock alone, a wakeup takes it to another runqueue.
  */
-static enum proxy_stat proxy_owner_here(struct rq *rq, struct task_struct *owner)
+static bool proxy_owner_here(struct rq *rq, struct task_struct *owner)
 {
-	switch (smp_load_acquire(&owner->on_rq)) {	/* [R1] */
-	case 0:
-		return PROXY_AWAY;
-	case TASK_ON_RQ_MIGRATING:
-		return PROXY_AWAY;
-	}
-
-	if (task_cpu(owner) != cpu_of(rq))	/* [R2] */
-		return PROXY_AWAY;
-
+	if (smp_load_acquire(&owner->on_rq) != TASK_ON_RQ_QUEUED)	/* [R1] */
+		return false;
+	if (task_cpu(owner) != cpu_of(rq))				/* [R2] */
+		return false;
 	smp_rmb();				/* pairs with __set_task_cpu() */
-	switch (READ_ONCE(owner->on_rq)) {	/* [R3] */
-	case 0:
-		return PROXY_AWAY;
-	case TASK_ON_RQ_MIGRATING:
-		return PROXY_AWAY;
-	}
+	if (READ_ONCE(owner->on_rq) != TASK_ON_RQ_QUEUED)		/* [R3] */
+		return false;
 
-	/* Queued here and stable from here on */
-	if (owner->se.sched_delayed)
-		return PROXY_AWAY;
-	if (!proxy_class(owner->sched_class))
-		return PROXY_DEGRADED_CLASS;
-
-	return PROXY_HOPS;
+	/* Stable from here on */
+	return !owner->se.sched_delayed;
 }
 
 /*
@@ -659,7 +648,6 @@ static enum proxy_stat proxy_follow(struct rq *rq, struct task_struct *p,
 	unsigned long word = READ_ONCE(p->blocked_on);
 	enum lock_owner_state state;
 	struct task_struct *again;
-	enum proxy_stat here;
 
 	state = blocked_on_owner(word, owner);
 	for (;;) {
@@ -675,9 +663,10 @@ static enum proxy_stat proxy_follow(struct rq *rq, struct task_struct *p,
 			return PROXY_DEGRADED_CYCLE;
 		}
 
-		here = proxy_owner_here(rq, *owner);
-		if (here != PROXY_HOPS)
-			return here;
+		if (!proxy_owner_here(rq, *owner))
+			return PROXY_AWAY;
+		if (!proxy_class((*owner)->sched_class))
+			return PROXY_DEGRADED_CLASS;
 
 		/*
 		 * It may have released the lock before it was queued here, but
@@ -823,6 +812,25 @@ static void proxy_report_cycle(struct task_struct *p, struct task_struct *owner)
 }
 
 /*
+ * @p waits for @owner, and that closes a cycle. Will one of them give up? All of
+ * it is blocked here, and stable.
+ */
+static bool proxy_backs_off(struct task_struct *p, struct task_struct *owner)
+{
+	int i;
+
+	for (i = 0; i <= PROXY_MAX_DEPTH && owner; i++) {
+		if (READ_ONCE(owner->proxy.backs_off))
+			return true;
+		if (owner == p)
+			break;
+		blocked_on_owner(READ_ONCE(owner->blocked_on), &owner);
+	}
+
+	return false;
+}
+
+/*
  * Follow the chain from *@end for as long as it stays on this runqueue.
  *
  * Return: PROXY_HOPS if *@end, for which *@waiter waits over *@depth links, can
@@ -851,6 +859,8 @@ static enum proxy_stat proxy_walk(struct rq *rq, struct task_struct **end,
 		if (what == PROXY_HOPS && task_is_blocked(owner) &&
 		    owner->proxy.walk == rq->proxy_walk)
 			what = PROXY_DEGRADED_CYCLE;
+		if (what == PROXY_DEGRADED_CYCLE && proxy_backs_off(p, owner))
+			what = PROXY_DEGRADED_BUSY;
 		if (what == PROXY_DEGRADED_CYCLE)
 			proxy_report_cycle(p, owner);
 		if (what != PROXY_HOPS)
@@ -966,7 +976,10 @@ static struct task_struct *proxy_queue_owner(struct sched_proxy_queue *q)
 	return container_of(q, struct task_struct, proxy.donors);
 }
 
-/* Lock the runqueue that @p belongs to. Interrupts are off. */
+/*
+ * Lock the runqueue that @p belongs to, which it can leave at once unless it is
+ * queued there: see proxy_owner_here(). Interrupts are off.
+ */
 static struct rq *proxy_lock_rq(struct task_struct *p, struct rq_flags *rf)
 {
 	struct rq *rq;
@@ -1146,7 +1159,7 @@ static void proxy_settle(struct task_struct *owner)
 	struct rq *rq;
 
 	rq = proxy_lock_rq(owner, &rf);
-	if (task_on_rq_queued(owner) && !owner->se.sched_delayed)
+	if (proxy_owner_here(rq, owner))
 		__proxy_note(rq, owner);
 	rq_unlock(rq, &rf);
 }
@@ -1177,8 +1190,8 @@ static bool proxy_still_owner(unsigned long word, struct task_struct *owner)
 
 /*
  * Does @owner wait for a lock of @p, directly or by way of others, all of them
- * parked? @trace is another if the way is another, or if somebody on it has run
- * in between.
+ * parked, and none about to give up? @trace is another if the way is another, or
+ * if somebody on it has run in between.
  */
 static bool proxy_waits_for(struct task_struct *owner, struct task_struct *p,
 			    unsigned long *trace)
@@ -1194,7 +1207,7 @@ static bool proxy_waits_for(struct task_struct *owner, struct task_struct *p,
 		if (!raw_spin_trylock(&owner->pi_lock))
 			return false;
 		q = READ_ONCE(owner->proxy.queue);
-		if (!q || q->outbox) {
+		if (!q || q->outbox || READ_ONCE(owner->proxy.backs_off)) {
 			raw_spin_unlock(&owner->pi_lock);
 			return false;
 		}
@@ -1224,7 +1237,7 @@ static bool proxy_parked_cycle(struct task_struct *p, struct task_struct *owner)
 {
 	unsigned long before, after;
 
-	return proxy_waits_for(owner, p, &before) &&
+	return !p->proxy.backs_off && proxy_waits_for(owner, p, &before) &&
 	       proxy_waits_for(owner, p, &after) && before == after;
 }
 
@@ -1266,7 +1279,7 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 	}
 
 	rq = proxy_lock_rq(owner, &rf);
-	queued = task_on_rq_queued(owner) && !owner->se.sched_delayed;
+	queued = proxy_owner_here(rq, owner);
 	if (queued && !task_current(rq, owner) && state != LOCK_OWNER_UNKNOWN) {
 		/* From here on it cannot release the lock. */
 		what = proxy_still_owner(word, owner) ?

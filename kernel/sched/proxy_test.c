@@ -163,6 +163,23 @@ static void walk_cycle_of_one(struct kunit *test)
 	expect_walk(test, PROXY_DEGRADED_CYCLE, 2, 2);
 }
 
+/* A waiter of the cycle, not one on the way to it, waits for a ww_mutex. */
+static void walk_cycle_of_ww(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_chain(t, 4);
+	test_own(t, 4, 2, 0);
+	test_block(t, 4, 4);
+	t->task[1]->proxy.backs_off = true;
+	expect_walk(test, PROXY_DEGRADED_CYCLE, 4, 5);
+	t->task[3]->proxy.backs_off = true;
+	expect_walk(test, PROXY_DEGRADED_BUSY, 4, 5);
+	t->task[3]->proxy.backs_off = false;
+	t->task[4]->proxy.backs_off = true;
+	expect_walk(test, PROXY_DEGRADED_BUSY, 4, 5);
+}
+
 /* Another walk came by before: its stamps are not those of this one. */
 static void walk_again(struct kunit *test)
 {
@@ -494,6 +511,13 @@ static void park_cycle(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_parked_cycle(t, 0, 1));
 	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 3, 2));
 	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 2, 3));
+	/* Somebody is told to give up. */
+	t->task[1]->proxy.backs_off = true;
+	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 0, 2));
+	t->task[1]->proxy.backs_off = false;
+	t->task[0]->proxy.backs_off = true;
+	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 0, 2));
+	t->task[0]->proxy.backs_off = false;
 	/* Somebody on the way has run. */
 	KUNIT_EXPECT_TRUE(test, proxy_waits_for(t->task[2], t->task[0], &before));
 	t->task[1]->nvcsw++;
@@ -552,6 +576,7 @@ static struct kunit_case proxy_test_cases[] = {
 	KUNIT_CASE(walk_bound),
 	KUNIT_CASE(walk_cycle),
 	KUNIT_CASE(walk_cycle_of_one),
+	KUNIT_CASE(walk_cycle_of_ww),
 	KUNIT_CASE(walk_again),
 	KUNIT_CASE(walk_unlocked),
 	KUNIT_CASE(walk_handed_to_waiter),

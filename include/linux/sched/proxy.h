@@ -18,6 +18,22 @@ struct mutex;
 struct rw_semaphore;
 
 /**
+ * sched_proxy_backs_off - is current to be woken if it waits in a cycle?
+ * @ww: current waits for a ww_mutex with an acquire context
+ *
+ * Such a cycle lasts until one of its tasks has been told to give up. It is no
+ * deadlock, and not reported as one.
+ *
+ * Context: any, before current sleeps. blocked_on_clear() takes it back.
+ */
+static inline void sched_proxy_backs_off(bool ww)
+{
+#ifdef CONFIG_SCHED_PROXY_EXEC
+	WRITE_ONCE(current->proxy.backs_off, ww);
+#endif
+}
+
+/**
  * enum blocked_on_type - kind of lock a task can be recorded as waiting for
  * @BLOCKED_ON_MUTEX: struct mutex, also as the base of a ww_mutex
  * @BLOCKED_ON_RWSEM: struct rw_semaphore
@@ -60,6 +76,7 @@ static inline void blocked_on_set(enum blocked_on_type type, const void *lock)
 static inline void blocked_on_clear(void)
 {
 	WRITE_ONCE(current->blocked_on, 0);
+	sched_proxy_backs_off(false);
 }
 
 /**
