@@ -18,8 +18,9 @@
  * Checked: no task on two CPUs; no blocked task runs; none runs off its home; a
  * CPU runs for another only while that is blocked and queued there; a mutex
  * released on the time of a waiter goes to that; nobody is parked on a task
- * that waits for a CPU and does not know; and all tasks end, so no wakeup is
- * lost. BUG_* plants a fault that one of these has to find.
+ * that waits for a CPU and does not know, or that has nothing to do with the
+ * lock; a CPU lists only tasks that wait for it; and all tasks end, so no wakeup
+ * is lost. BUG_* plants a fault that one of these has to find.
  */
 #define T	3
 #define L	2
@@ -695,7 +696,9 @@ end:
 init
 {
 	atomic {
+#ifndef QUEUE
 		aff[0] = ANY;
+#endif
 		aff[1] = 1;
 		aff[2] = 0;
 		cpu[1] = 1;

@@ -971,11 +971,6 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
 
 static DEFINE_PER_CPU(struct balance_callback, proxy_head);
 
-static struct task_struct *proxy_queue_owner(struct sched_proxy_queue *q)
-{
-	return container_of(q, struct task_struct, proxy.donors);
-}
-
 /*
  * Lock the runqueue that @p belongs to, which it can leave at once unless it is
  * queued there: see proxy_owner_here(). Interrupts are off.
