@@ -520,6 +520,10 @@ void __proxy_demote(struct rq *rq, struct task_struct *p, enum proxy_stat why)
 {
 	lockdep_assert_rq_held(rq);
 
+	/* Nobody looks into the outbox any more. */
+	if (why == PROXY_REPLACED && !cpu_active(cpu_of(rq)))
+		why = PROXY_DEGRADED_HOTPLUG;
+
 	proxy_update_rq_clock(rq);
 
 	/* Without this link somebody else may have to run, or nobody. */
@@ -1129,7 +1133,9 @@ void __proxy_note(struct rq *rq, struct task_struct *p)
 
 	if (list_empty(&p->proxy.pending))
 		list_add_tail(&p->proxy.pending, &rq->proxy_pending);
-	resched_curr(rq);
+	/* A throttled deadline task can be left on a CPU that is gone. */
+	if (cpu_online(cpu_of(rq)))
+		resched_curr(rq);
 }
 
 /*
@@ -1184,56 +1190,63 @@ static bool proxy_still_owner(unsigned long word, struct task_struct *owner)
 }
 
 /*
- * Does @owner wait for a lock of @p, directly or by way of others, all of them
+ * Does @p wait for a lock that it owns itself, by way of others, all of them
  * parked, and none about to give up? @trace is another if the way is another, or
  * if somebody on it has run in between.
+ *
+ * Return: the owner that @p waits for, or %NULL.
  */
-static bool proxy_waits_for(struct task_struct *owner, struct task_struct *p,
-			    unsigned long *trace)
+static struct task_struct *proxy_waits_for(struct task_struct *p,
+					   unsigned long *trace)
 {
+	struct task_struct *next, *owner = p, *first = NULL;
 	enum lock_owner_state state;
 	struct sched_proxy_queue *q;
-	struct task_struct *next;
 	int i;
 
 	*trace = 0;
 	for (i = 0; i < PROXY_MAX_DEPTH; i++) {
-		/* While it is being placed, where it is means nothing. */
-		if (!raw_spin_trylock(&owner->pi_lock))
-			return false;
+		/* Waits until it is where it is being taken. */
+		guard(raw_spinlock)(&owner->pi_lock);
 		q = READ_ONCE(owner->proxy.queue);
-		if (!q || q->outbox || READ_ONCE(owner->proxy.backs_off)) {
-			raw_spin_unlock(&owner->pi_lock);
-			return false;
-		}
+		if (!q || q->outbox || READ_ONCE(owner->proxy.backs_off))
+			return NULL;
 		/* Not @q: it can be parked on who does not own the lock yet. */
 		state = blocked_on_owner(READ_ONCE(owner->blocked_on), &next);
+		if (state != LOCK_OWNED)
+			return NULL;
 		*trace = hash_long(*trace + (unsigned long)owner, BITS_PER_LONG) +
 			 READ_ONCE(owner->nvcsw) + READ_ONCE(owner->nivcsw);
-		raw_spin_unlock(&owner->pi_lock);
-		if (state != LOCK_OWNED)
-			return false;
+		first = first ?: next;
+		if (next == p)
+			return first;
 		owner = next;
-		if (owner == p)
-			return true;
 	}
 
-	return false;
+	return NULL;
 }
 
 /*
  * A deadlock of parked tasks will not be found by a walk. The links are read one
  * after the other, and need not have existed at the same time. But if a second
  * look shows the same, and nobody has run since the first, all of them existed
- * between the two: that is a deadlock. It stands still, so the last to be parked
- * sees all of it.
+ * between the two: that is a deadlock. It stands still. Each of its tasks was
+ * parked before it was seen whether the owner is, so at least the last one is
+ * sent here; and what it sees waits for those that are still being parked.
+ *
+ * Return: the owner that @p waits for if it is one, or %NULL.
  */
-static bool proxy_parked_cycle(struct task_struct *p, struct task_struct *owner)
+static struct task_struct *proxy_parked_cycle(struct task_struct *p)
 {
+	struct task_struct *owner, *again;
 	unsigned long before, after;
 
-	return !p->proxy.backs_off && proxy_waits_for(owner, p, &before) &&
-	       proxy_waits_for(owner, p, &after) && before == after;
+	owner = proxy_waits_for(p, &before);
+	if (!owner)
+		return NULL;
+	again = proxy_waits_for(p, &after);
+
+	return owner == again && before == after ? owner : NULL;
 }
 
 /*
@@ -1312,8 +1325,6 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 		}
 	} else if (task_on_rq_migrating(owner)) {
 		what = PROXY_PARKED_MIGRATING;
-	} else if (READ_ONCE(owner->proxy.queue)) {
-		what = PROXY_PARKED_BLOCKED;
 	} else {
 		what = PROXY_PARKED_ASLEEP;
 	}
@@ -1327,11 +1338,9 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 	}
 	if (settle)
 		proxy_settle(owner);
-	if (what == PROXY_PARKED_BLOCKED && state == LOCK_OWNED &&
-	    proxy_parked_cycle(p, owner)) {
-		proxy_count(PROXY_DEGRADED_CYCLE);
-		proxy_report_cycle(p, owner);
-	}
+	/* After the barrier, see proxy_parked_cycle() */
+	if (what == PROXY_PARKED_ASLEEP && READ_ONCE(owner->proxy.queue))
+		what = PROXY_PARKED_BLOCKED;
 
 	return what;
 }
@@ -1349,6 +1358,7 @@ static enum proxy_stat proxy_place(struct task_struct *p,
 				   struct sched_proxy_queue *q,
 				   struct task_struct *hint)
 {
+	struct task_struct *owner;
 	enum proxy_stat what;
 	int tries = 0;
 
@@ -1376,6 +1386,11 @@ static enum proxy_stat proxy_place(struct task_struct *p,
 		proxy_count(what);
 	if (what == PROXY_DEGRADED_CYCLE)
 		proxy_report_cycle(p, p);
+	owner = what == PROXY_PARKED_BLOCKED ? proxy_parked_cycle(p) : NULL;
+	if (owner) {
+		proxy_count(PROXY_DEGRADED_CYCLE);
+		proxy_report_cycle(p, owner);
+	}
 	if (what == PROXY_UNBLOCKED)
 		wake_up_state(p, TASK_NORMAL);
 

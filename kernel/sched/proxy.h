@@ -228,6 +228,11 @@ static inline void proxy_exit(struct task_struct *p)
 static inline void proxy_class_change(struct rq *rq, struct task_struct *p,
 				      const struct sched_class *next)
 {
+#ifdef CONFIG_SMP
+	/* Bandwidth is admitted by root domain. */
+	if (next == &dl_sched_class && proxy_home_rd(rq, p) != rq->rd)
+		proxy_demote(rq, p, PROXY_DEGRADED_ATTR);
+#endif
 #ifdef CONFIG_SCHED_CLASS_EXT
 	if (sched_proxy_exec() && next == &ext_sched_class)
 		__proxy_class_change(rq, p);

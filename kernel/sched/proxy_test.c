@@ -483,56 +483,75 @@ static void park_pass_on_to_exiting(struct kunit *test)
 	test_claim(t, 2);
 }
 
-static bool test_parked_cycle(struct proxy_test *t, int task, int owner)
+static int test_parked_cycle(struct proxy_test *t, int task)
 {
+	struct task_struct *owner;
 	unsigned long flags;
-	bool cycle;
+	int i;
 
 	local_irq_save(flags);
-	cycle = proxy_parked_cycle(t->task[task], t->task[owner]);
+	owner = proxy_parked_cycle(t->task[task]);
 	local_irq_restore(flags);
-	return cycle;
+	for (i = 0; i < TEST_TASKS; i++) {
+		if (owner == t->task[i])
+			return i;
+	}
+	return -1;
 }
 
 /* Nobody runs, so what looks like a deadlock is one. */
 static void park_cycle(struct kunit *test)
 {
 	struct proxy_test *t = test->priv;
+	struct task_struct *first;
 	unsigned long before, after;
 
-	/* 2 waits for 1, which waits for 0 */
+	/* 2 waits for 1, that for 0, and that for 2; 3 waits for 2 */
 	test_own(t, 1, 0, TEST_MUTEX_WAITERS);
 	test_own(t, 2, 1, TEST_MUTEX_WAITERS);
+	test_own(t, 0, 2, TEST_MUTEX_WAITERS);
+	test_block(t, 0, 0);
 	test_block(t, 1, 1);
 	test_block(t, 2, 2);
+	test_block(t, 3, 0);
 	test_park(test, 1, 0, 10, true);
 	test_park(test, 2, 1, 10, true);
-	KUNIT_EXPECT_TRUE(test, test_parked_cycle(t, 0, 2));
-	KUNIT_EXPECT_TRUE(test, test_parked_cycle(t, 0, 1));
-	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 3, 2));
-	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 2, 3));
+	KUNIT_EXPECT_EQ(test, test_parked_cycle(t, 2), -1);
+	test_park(test, 0, 2, 10, true);
+	test_park(test, 3, 2, 10, true);
+	KUNIT_EXPECT_EQ(test, test_parked_cycle(t, 0), 2);
+	KUNIT_EXPECT_EQ(test, test_parked_cycle(t, 1), 0);
+	KUNIT_EXPECT_EQ(test, test_parked_cycle(t, 2), 1);
+	/* On the way to it */
+	KUNIT_EXPECT_EQ(test, test_parked_cycle(t, 3), -1);
 	/* Somebody is told to give up. */
 	t->task[1]->proxy.backs_off = true;
-	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 0, 2));
+	KUNIT_EXPECT_EQ(test, test_parked_cycle(t, 0), -1);
+	KUNIT_EXPECT_EQ(test, test_parked_cycle(t, 1), -1);
 	t->task[1]->proxy.backs_off = false;
-	t->task[0]->proxy.backs_off = true;
-	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 0, 2));
-	t->task[0]->proxy.backs_off = false;
-	/* Somebody on the way has run. */
-	KUNIT_EXPECT_TRUE(test, proxy_waits_for(t->task[2], t->task[0], &before));
-	t->task[1]->nvcsw++;
-	KUNIT_EXPECT_TRUE(test, proxy_waits_for(t->task[2], t->task[0], &after));
+	/* Somebody has run. */
+	first = proxy_waits_for(t->task[0], &before);
+	KUNIT_EXPECT_PTR_EQ(test, first, t->task[2]);
+	t->task[0]->nvcsw++;
+	first = proxy_waits_for(t->task[0], &after);
+	KUNIT_EXPECT_PTR_EQ(test, first, t->task[2]);
+	KUNIT_EXPECT_NE(test, before, after);
+	t->task[1]->nivcsw++;
+	proxy_waits_for(t->task[0], &before);
 	KUNIT_EXPECT_NE(test, before, after);
 	/* Parked on 0, which is to own the lock, and does not yet. */
 	atomic_long_set(&t->mutex[1].owner, TEST_MUTEX_WAITERS);
-	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 0, 2));
+	KUNIT_EXPECT_EQ(test, test_parked_cycle(t, 0), -1);
 	test_own(t, 1, 3, TEST_MUTEX_WAITERS);
-	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 0, 2));
+	KUNIT_EXPECT_EQ(test, test_parked_cycle(t, 0), -1);
 	test_own(t, 1, 0, TEST_MUTEX_WAITERS);
+	KUNIT_EXPECT_EQ(test, test_parked_cycle(t, 0), 2);
 	/* 2 does not sleep any more. */
 	test_claim(t, 2);
-	KUNIT_EXPECT_FALSE(test, test_parked_cycle(t, 0, 2));
+	KUNIT_EXPECT_EQ(test, test_parked_cycle(t, 0), -1);
+	test_claim(t, 0);
 	test_claim(t, 1);
+	test_claim(t, 3);
 }
 
 static void park_drop(struct kunit *test)
