@@ -1204,6 +1204,9 @@ static struct task_struct *proxy_waits_for(struct task_struct *p,
 	struct sched_proxy_queue *q;
 	int i;
 
+	/* Keeps who is looked at, see delayed_put_task_struct() */
+	lockdep_assert_irqs_disabled();
+
 	*trace = 0;
 	for (i = 0; i < PROXY_MAX_DEPTH; i++) {
 		/* Waits until it is where it is being taken. */

@@ -483,6 +483,14 @@ static void park_pass_on_to_exiting(struct kunit *test)
 	test_claim(t, 2);
 }
 
+static struct task_struct *test_waits_for(struct proxy_test *t, int task,
+					  unsigned long *trace)
+{
+	guard(irqsave)();
+
+	return proxy_waits_for(t->task[task], trace);
+}
+
 static int test_parked_cycle(struct proxy_test *t, int task)
 {
 	struct task_struct *owner;
@@ -530,14 +538,14 @@ static void park_cycle(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_parked_cycle(t, 1), -1);
 	t->task[1]->proxy.backs_off = false;
 	/* Somebody has run. */
-	first = proxy_waits_for(t->task[0], &before);
+	first = test_waits_for(t, 0, &before);
 	KUNIT_EXPECT_PTR_EQ(test, first, t->task[2]);
 	t->task[0]->nvcsw++;
-	first = proxy_waits_for(t->task[0], &after);
+	first = test_waits_for(t, 0, &after);
 	KUNIT_EXPECT_PTR_EQ(test, first, t->task[2]);
 	KUNIT_EXPECT_NE(test, before, after);
 	t->task[1]->nivcsw++;
-	proxy_waits_for(t->task[0], &before);
+	test_waits_for(t, 0, &before);
 	KUNIT_EXPECT_NE(test, before, after);
 	/* Parked on 0, which is to own the lock, and does not yet. */
 	atomic_long_set(&t->mutex[1].owner, TEST_MUTEX_WAITERS);
