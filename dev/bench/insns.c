@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A plugin for QEMU's TCG: how many instructions each piece of the guest's code
- * has executed between two marks. For dev/profile.
+ * has executed between two marks: a profile that is exact. By hand so far.
  *
  *	-plugin insns.so,out=FILE
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What locks cost, for dev/bench. Not part of the series: it has to build for
+ * What locks cost, for dev/benchmark. Not part of the series: it has to build for
  * kernels that know nothing of it, too.
  *
  * Write a command to /sys/kernel/debug/lockbench, read lines "NAME VALUE":
@@ -286,12 +286,10 @@ struct lb_node {
 	struct mutex lock;
 	struct lb_node *parent;
 	struct lb_tree *tree;
-	struct task_struct *task;
 };
 
 struct lb_tree {
 	struct lb_node *node;
-	int nr;
 	int rounds;
 	bool sleeps;		/* the root, instead of being preempted */
 	u64 sleep;		/* of the ticker, or the root */
@@ -362,17 +360,21 @@ static int lb_ticker(void *data)
 static void lb_root_preempted(struct lb_tree *tree)
 {
 	unsigned long ticks = READ_ONCE(tree->ticks);
-	u64 now, last = lb_now();
+	u64 now, step, before = 0, last = lb_now();
 	int n = 0;
 
 	while (n < tree->rounds) {
 		now = lb_now();
+		step = now - last;
 		if (READ_ONCE(tree->ticks) != ticks) {
-			/* It has not stored it, or is not off the CPU, before. */
+			/* It came in this step, or between the clock and this. */
 			ticks = READ_ONCE(tree->ticks);
-			lb_saw(tree, now - last);
+			last = now;
+			now = lb_now();
+			lb_saw(tree, max3(before, step, now - last));
 			n++;
 		}
+		before = step;
 		last = now;
 	}
 }
@@ -473,7 +475,6 @@ static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 		kfree(tree);
 		return -ENOMEM;
 	}
-	tree->nr = nr;
 	tree->rounds = rounds;
 	tree->sleeps = sleeps;
 	tree->sleep = (sleeps ? 200 : 50) * NSEC_PER_USEC;
@@ -494,7 +495,6 @@ static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 			     !i || !spread ? LB_CPU : 2 + i % 2, i ? "w" : "root");
 		if (IS_ERR(p))
 			break;
-		tree->node[i].task = p;
 		/* One level at a time: its parent's lock has been taken. */
 		if (!i)
 			lb_nice(p, 19);
