@@ -28,13 +28,17 @@
  *		and if it is picked the owner runs. At home that is where it
  *		blocked; elsewhere it was carried there, p->proxy.home tells.
  *   on its way	in rq->proxy_outbox of the runqueue it has just left.
- *   parked	in p->proxy.donors of its owner, because that does not need help
- *		now: it runs, or sleeps, or is parked itself.
+ *   parked	in the group of its lock, which belongs to the owner, because
+ *		that does not need help now: it runs, or sleeps, or is parked
+ *		itself; or needs better help than this waiter has to offer.
  *   asleep	as it would be without proxy execution.
  *
  *   All but "queued" are ordinary sleepers, off all runqueues, for everybody
  *   else. The only state in which a donor can help is "owner runnable but not
- *   running", and only then is it queued.
+ *   running", and only then is it queued: at once if it has something that the
+ *   owner has not, see proxy_improves(), or else if the owner still waits at the
+ *   next tick. If nothing can be gained here and now, a task that blocks is
+ *   parked on the spot, see proxy_leaves().
  *
  *	    schedule(): owner here		picked, owner not here
  *   running ---------------> queued ------------------------> on its way
@@ -82,6 +86,7 @@
  * Locks, and who writes what
  *
  *   p->pi_lock -> rq->lock -> lock of a struct sched_proxy_queue
+ *		  -> p->proxy.lock
  *
  *   The walk holds rq->lock and nothing else. No lock's wait_lock is taken by
  *   the scheduler; wakeups are sent with no wait_lock held.
@@ -89,10 +94,17 @@
  *   p->blocked_on		p itself, under the wait_lock of the lock
  *   p->proxy.blocked, walk	rq->lock of the runqueue p is queued on
  *   p->proxy.home		p->pi_lock, with p off the runqueues
- *   p->proxy.queue, node	the lock of that queue. A sleeping p is put in a
+ *   p->proxy.queue, node, group, urges
+ *				the lock of that queue. A sleeping p is put in a
  *				queue under p->pi_lock, or under rq->lock of the
  *				runqueue it has not yet left.
- *   p->proxy.pending		rq->lock of the runqueue p is queued on
+ *   p->proxy.held, holds, closed
+ *				p->proxy.lock
+ *   group->owner		the lock of its hash bucket, and p->proxy.lock of
+ *				the former or new owner p
+ *   p->proxy.urged		set with the lock of a bucket, and no more than a
+ *				reason to hurry
+ *   p->proxy.pending, listed	rq->lock of the runqueue p is queued on
  *   rq->donor, rq->proxy_*	rq->lock
  *
  * Carrying a waiter to its owner
@@ -162,13 +174,15 @@
  *   (f) A task preempted after it has set blocked_on and before it calls
  *	 schedule() is not blocked, and may be the end of a chain.
  *
- *   (g) A waiter is parked on an owner that sleeps, while the owner is woken:
- *	 see proxy_settle().
+ *   (g) A waiter is parked on an owner that sleeps, while the owner is woken, or
+ *	 on one that runs, while it is preempted: see proxy_stands() and
+ *	 proxy_settle().
  *   (h) A waiter is parked on an owner that releases the lock at the same time:
- *	 see proxy_still_owner().
+ *	 see proxy_still_owner(). If others had been parked there before it they
+ *	 go on with it, see proxy_park().
  *   (i) A waiter is parked on what looks like an owner, but has released the
- *	 lock, and exits: its queue is closed when it is off its CPU for the last
- *	 time. Its memory outlives whoever has found it with interrupts off.
+ *	 lock, and exits: it is closed when it is off its CPU for the last time.
+ *	 Its memory outlives whoever has found it with interrupts off.
  *
  *   Documentation/scheduler/sched-proxy-exec.pml is a model of this for spin,
  *   and says which of its steps stand for which functions here.
@@ -259,47 +273,150 @@ static void proxy_update_rq_clock(struct rq *rq)
 		update_rq_clock(rq);
 }
 
+/*
+ * Parked waiters are kept by lock: in a group, which belongs to the task that
+ * will take them along when it needs them. So the next owner gets them in one
+ * step, however many they are. The group is in the task that was parked first,
+ * and moves on to another of its tasks when that one leaves.
+ *
+ * The lock of the hash bucket is for the groups in it, and who their owners are.
+ * What an owner has it has under its own lock, too.
+ */
+#define PROXY_HASH_BITS		8
+
+static struct sched_proxy_queue proxy_hash[1 << PROXY_HASH_BITS];
+
+static struct sched_proxy_queue *proxy_bucket(unsigned long word)
+{
+	return &proxy_hash[hash_long(word, PROXY_HASH_BITS)];
+}
+
+static void proxy_return(struct task_struct *p);
+
 static void proxy_init_queue(struct sched_proxy_queue *q, bool outbox)
 {
 	raw_spin_lock_init(&q->lock);
-	plist_head_init(&q->tasks);
 	q->outbox = outbox;
-	q->closed = false;
+	plist_head_init(&q->tasks);
+	INIT_LIST_HEAD(&q->groups);
 }
 
 void proxy_fork(struct task_struct *p)
 {
 	memset(&p->proxy, 0, sizeof(p->proxy));
 	p->proxy.home = -1;
-	proxy_init_queue(&p->proxy.donors, false);
+	raw_spin_lock_init(&p->proxy.lock);
+	INIT_LIST_HEAD(&p->proxy.held);
+	INIT_LIST_HEAD(&p->proxy.group.hashed);
 	INIT_LIST_HEAD(&p->proxy.pending);
 }
 
 void __init proxy_init_rq(struct rq *rq)
 {
+	int i;
+
 	proxy_init_queue(&rq->proxy_outbox, true);
 	INIT_LIST_HEAD(&rq->proxy_pending);
+
+	for (i = 0; !proxy_hash[0].groups.next && i < ARRAY_SIZE(proxy_hash); i++)
+		proxy_init_queue(&proxy_hash[ARRAY_SIZE(proxy_hash) - 1 - i], false);
 }
 
-static bool proxy_put(struct task_struct *p, struct sched_proxy_queue *q, int key)
+static struct sched_proxy_group *proxy_find_group(struct sched_proxy_queue *q,
+						  unsigned long word)
 {
-	guard(raw_spinlock)(&q->lock);
+	struct sched_proxy_group *group;
 
-	if (q->closed)
-		return false;
+	lockdep_assert_held(&q->lock);
 
-	plist_node_init(&p->proxy.node, key);
-	plist_add(&p->proxy.node, &q->tasks);
-	WRITE_ONCE(p->proxy.queue, q);
+	list_for_each_entry(group, &q->groups, hashed) {
+		if (group->word == word)
+			return group;
+	}
+
+	return NULL;
+}
+
+static void proxy_unbind(struct sched_proxy_group *group)
+{
+	struct task_struct *owner = group->owner;
+
+	if (!owner)
+		return;
+
+	guard(raw_spinlock)(&owner->proxy.lock);
+	list_del(&group->held);
+	group->owner = NULL;
+	if (list_empty(&owner->proxy.held)) {
+		WRITE_ONCE(owner->proxy.holds, false);
+		WRITE_ONCE(owner->proxy.urged, false);
+	}
+}
+
+/* @group belongs to @owner from now on. Return: not if that is dead. */
+static bool proxy_bind(struct sched_proxy_group *group, struct task_struct *owner)
+{
+	if (group->owner != owner) {
+		proxy_unbind(group);
+		guard(raw_spinlock)(&owner->proxy.lock);
+		if (owner->proxy.closed)
+			return false;
+		list_add_tail(&group->held, &owner->proxy.held);
+		WRITE_ONCE(owner->proxy.holds, true);
+		group->owner = owner;
+	}
+	if (group->nr_urgent && !READ_ONCE(owner->proxy.urged))
+		WRITE_ONCE(owner->proxy.urged, true);
 	return true;
+}
+
+static struct task_struct *proxy_group_first(struct sched_proxy_group *group)
+{
+	return plist_first_entry(&group->waiters, struct task_struct, proxy.node);
+}
+
+/* @from is about to leave. Its group goes on in another of its tasks. */
+static void proxy_move_group(struct sched_proxy_group *from)
+{
+	struct sched_proxy_group *to;
+
+	if (plist_head_empty(&from->waiters)) {
+		proxy_unbind(from);
+		list_del_init(&from->hashed);
+		return;
+	}
+
+	to = &proxy_group_first(from)->proxy.group;
+	to->word = from->word;
+	to->nr = from->nr;
+	to->nr_urgent = from->nr_urgent;
+	to->owner = from->owner;
+	list_replace(&from->waiters.node_list, &to->waiters.node_list);
+	list_replace_init(&from->hashed, &to->hashed);
+	if (to->owner) {
+		guard(raw_spinlock)(&to->owner->proxy.lock);
+		list_replace(&from->held, &to->held);
+	}
 }
 
 static void __proxy_take(struct task_struct *p, struct sched_proxy_queue *q)
 {
 	lockdep_assert_held(&q->lock);
 
-	plist_del(&p->proxy.node, &q->tasks);
-	WRITE_ONCE(p->proxy.queue, NULL);
+	if (q->outbox) {
+		plist_del(&p->proxy.node, &q->tasks);
+	} else {
+		struct sched_proxy_group *group = proxy_find_group(q, p->blocked_on);
+
+		plist_del(&p->proxy.node, &group->waiters);
+		group->nr--;
+		if (p->proxy.urges)
+			group->nr_urgent--;
+		if (group == &p->proxy.group)
+			proxy_move_group(group);
+	}
+	/* The last access: without it a wakeup does not look here. */
+	smp_store_release(&p->proxy.queue, NULL);
 }
 
 static bool proxy_take(struct task_struct *p, struct sched_proxy_queue *q)
@@ -313,52 +430,87 @@ static bool proxy_take(struct task_struct *p, struct sched_proxy_queue *q)
 	return true;
 }
 
-#ifdef CONFIG_SMP
-/* The first task of @q, or the first that is blocked on @word */
-static struct task_struct *proxy_first(struct sched_proxy_queue *q,
-				       unsigned long word)
+/*
+ * Nobody takes those in @group along any more: they wait like anybody else,
+ * until another waiter finds an owner that does.
+ */
+static void proxy_drop(struct sched_proxy_group *group, enum proxy_stat why)
 {
-	struct task_struct *p;
+	this_cpu_add(proxy_stats.nr[why], group->nr);
+	proxy_unbind(group);
+}
+
+/* Put @p, which has left @rq, on its way. */
+static void proxy_post(struct rq *rq, struct task_struct *p, int key)
+{
+	struct sched_proxy_queue *q = &rq->proxy_outbox;
 
 	guard(raw_spinlock)(&q->lock);
-
-	plist_for_each_entry(p, &q->tasks, proxy.node) {
-		if (!word || READ_ONCE(p->blocked_on) == word)
-			return p;
-	}
-
-	return NULL;
+	plist_node_init(&p->proxy.node, key);
+	plist_add(&p->proxy.node, &q->tasks);
+	WRITE_ONCE(p->proxy.queue, q);
+	rq->proxy_work = true;
 }
-#endif
 
 void __proxy_claim(struct task_struct *p)
 {
-	struct sched_proxy_queue *q;
+	struct sched_proxy_queue *q = smp_load_acquire(&p->proxy.queue);
 
 	lockdep_assert_held(&p->pi_lock);
 
-	/* It can be passed on meanwhile, see proxy_pass_on(). */
-	do {
-		q = READ_ONCE(p->proxy.queue);
-	} while (q && !proxy_take(p, q));
+	if (q)
+		proxy_take(p, q);
+	if (p->proxy.home >= 0)
+		proxy_return(p);
+}
+
+void __proxy_dequeued(struct task_struct *p)
+{
+	p->proxy.listed = false;
+	list_del(&p->proxy.pending);
 }
 
 void __proxy_tick(struct rq *rq)
 {
+	if (list_empty(&rq->proxy_pending))
+		return;
+	rq->proxy_feed = true;
+	rq->proxy_work = true;
 	resched_curr(rq);
+}
+
+/*
+ * A lock of which @p has waiters, or 0. Each time another, if there are several.
+ */
+static unsigned long proxy_held_word(struct task_struct *p)
+{
+	struct sched_proxy_group *group;
+
+	guard(raw_spinlock)(&p->proxy.lock);
+	if (list_empty(&p->proxy.held))
+		return 0;
+
+	group = list_first_entry(&p->proxy.held, struct sched_proxy_group, held);
+	list_rotate_left(&p->proxy.held);
+	return group->word;
 }
 
 void __proxy_exit(struct task_struct *p)
 {
-	struct sched_proxy_queue *q = &p->proxy.donors;
-	struct task_struct *donor, *next;
+	unsigned long word;
 
-	guard(raw_spinlock_irqsave)(&q->lock);
+	guard(irqsave)();
+	scoped_guard(raw_spinlock, &p->proxy.lock)
+		p->proxy.closed = true;
 
-	q->closed = true;
-	plist_for_each_entry_safe(donor, next, &q->tasks, proxy.node) {
-		proxy_count(PROXY_DEGRADED_EXITING);
-		__proxy_take(donor, q);
+	while ((word = proxy_held_word(p))) {
+		struct sched_proxy_queue *q = proxy_bucket(word);
+		struct sched_proxy_group *group;
+
+		guard(raw_spinlock)(&q->lock);
+		group = proxy_find_group(q, word);
+		if (group && group->owner == p)
+			proxy_drop(group, PROXY_DEGRADED_EXITING);
 	}
 }
 
@@ -373,6 +525,8 @@ static void proxy_set_waiter(struct rq *rq, struct task_struct *p)
 	bool changed = !rq->proxy_waiter != !p;
 
 	WRITE_ONCE(rq->proxy_waiter, p);
+	if (p)
+		rq->proxy_work = true;
 	if (changed)
 		sched_update_tick_dependency(rq);
 }
@@ -436,6 +590,8 @@ static void proxy_mark(struct rq *rq, struct task_struct *p)
 {
 	p->proxy.walk = 0;
 	WRITE_ONCE(p->proxy.blocked, true);
+	rq->proxy_blocked++;
+	rq->proxy_work = true;
 	/* Listed if it was not running on its own time */
 	proxy_set_pushable(rq, p, false);
 	if (!p->sched_contributes_to_load)
@@ -453,6 +609,7 @@ static void proxy_unmark(struct rq *rq, struct task_struct *p)
 		WRITE_ONCE(rq->proxy_waiter, rq->donor);
 
 	WRITE_ONCE(p->proxy.blocked, false);
+	rq->proxy_blocked--;
 	if (!p->sched_contributes_to_load)
 		rq->nr_uninterruptible++;
 	if (p->in_iowait)
@@ -498,6 +655,7 @@ static void proxy_dequeue(struct rq *rq, struct task_struct *p, int flags)
 		proxy_reset_donor(rq);
 	}
 	proxy_unmark(rq, p);
+	proxy_dequeued(p);
 
 	if (dequeue_task(rq, p, DEQUEUE_SLEEP | DEQUEUE_NOCLOCK | flags))
 		__block_task(rq, p);
@@ -510,7 +668,7 @@ static void proxy_dequeue(struct rq *rq, struct task_struct *p, int flags)
 static void proxy_leave(struct rq *rq, struct task_struct *p, int pos)
 {
 	if (IS_ENABLED(CONFIG_SMP))
-		proxy_put(p, &rq->proxy_outbox, -pos);
+		proxy_post(rq, p, -pos);
 	else
 		proxy_count(PROXY_DEGRADED_BUSY);
 	proxy_dequeue(rq, p, DEQUEUE_SPECIAL);
@@ -532,7 +690,7 @@ void __proxy_demote(struct rq *rq, struct task_struct *p, enum proxy_stat why)
 
 	proxy_count(why);
 	if (why == PROXY_REPLACED) {
-		proxy_put(p, &rq->proxy_outbox, 0);
+		proxy_post(rq, p, 0);
 		resched_curr(rq);
 	}
 	proxy_dequeue(rq, p, DEQUEUE_SPECIAL);
@@ -553,6 +711,23 @@ void __proxy_class_change(struct rq *rq, struct task_struct *p)
 
 	proxy_update_rq_clock(rq);
 	proxy_reset_donor(rq);
+	resched_curr(rq);
+}
+
+/*
+ * @p is parked, and what was good enough for its owner need not be any more.
+ * As its rq->lock is held it is placed anew the way that one is that leaves.
+ */
+void __proxy_prio_changed(struct rq *rq, struct task_struct *p)
+{
+	struct sched_proxy_queue *q = READ_ONCE(p->proxy.queue);
+
+	lockdep_assert_rq_held(rq);
+
+	if (!q || q->outbox || !cpu_active(cpu_of(rq)) || !proxy_take(p, q))
+		return;
+	proxy_count(PROXY_REPLACED);
+	proxy_post(rq, p, 0);
 	resched_curr(rq);
 }
 
@@ -583,6 +758,9 @@ bool __proxy_wake(struct rq *rq, struct task_struct *p)
 		proxy_unblock(rq, p);
 		proxy_reset_donor(rq);
 		resched_curr(rq);
+		smp_mb(); /* see proxy_stands() */
+		if (proxy_has_donors(p))
+			__proxy_note(rq, p);
 		return false;
 	}
 
@@ -685,6 +863,244 @@ static enum proxy_stat proxy_follow(struct rq *rq, struct task_struct *p,
 	}
 }
 
+/* @p has parked donors, and is about to wait for a CPU. */
+static void proxy_list(struct rq *rq, struct task_struct *p)
+{
+	lockdep_assert_rq_held(rq);
+
+	if (!p->proxy.listed) {
+		p->proxy.listed = true;
+		list_add_tail(&p->proxy.pending, &rq->proxy_pending);
+	}
+	if (READ_ONCE(p->proxy.urged)) {
+		rq->proxy_feed = true;
+		rq->proxy_work = true;
+	}
+}
+
+/* @p has parked donors, and waits for a CPU. Look after them soon. */
+void __proxy_note(struct rq *rq, struct task_struct *p)
+{
+	/*
+	 * If it is being switched out, proxy_picked() follows. A task in delayed
+	 * dequeue can be moved, but it sleeps.
+	 */
+	if (task_current(rq, p) || p->se.sched_delayed)
+		return;
+
+	proxy_list(rq, p);
+	if (!READ_ONCE(p->proxy.urged))
+		return;
+	/* A throttled deadline task can be left on a CPU that is gone. */
+	if (cpu_online(cpu_of(rq)))
+		resched_curr(rq);
+}
+
+/*
+ * Is, or will be, @owner the owner of the lock that @word names, until it looks
+ * at its donors in __sched_proxy_unlock()?
+ *
+ *   here				owner
+ *   ----				-----
+ *   add to owner's donors		release the lock, or stop waiting
+ *   smp_mb()				smp_mb()
+ *   who owns the lock?			donors?
+ */
+static bool proxy_still_owner(unsigned long word, struct task_struct *owner)
+{
+	enum lock_owner_state state;
+	struct task_struct *now;
+
+	/* First, because it is cleared after the owner is set */
+	if (READ_ONCE(owner->blocked_on) == word)
+		return true;
+	smp_rmb(); /* pairs with the wait_lock that the owner holds meanwhile */
+
+	state = blocked_on_owner(word, &now);
+	return (state == LOCK_OWNED || state == LOCK_HANDED) && now == owner;
+}
+
+static bool proxy_owns(unsigned long word, struct task_struct *owner)
+{
+	enum lock_owner_state state;
+	struct task_struct *now;
+
+	state = blocked_on_owner(word, &now);
+	return (state == LOCK_OWNED || state == LOCK_HANDED) && now == owner;
+}
+
+/*
+ * Would @p give @owner, or those that @owner waits for, something better than it
+ * has? Otherwise it makes no difference before others have had their turn, and
+ * whoever looks after it then is early enough.
+ */
+static bool proxy_improves(struct task_struct *p, struct task_struct *owner)
+{
+	if (p->prio < owner->prio || READ_ONCE(p->proxy.urged))
+		return true;
+	/* It can be out of runtime. */
+	if (dl_prio(owner->prio))
+		return true;
+	/* A group has its own share, and its own limit. */
+	return task_group(p) != task_group(owner) ||
+	       (task_has_idle_policy(owner) && !task_has_idle_policy(p));
+}
+
+/*
+ * Park @p, which is leaving or has left the runqueue, on @owner.
+ *
+ * Return: false if that is no longer who owns the lock, or will.
+ */
+static bool proxy_park(struct task_struct *p, struct task_struct *owner, int key)
+{
+	unsigned long word = READ_ONCE(p->blocked_on);
+	struct sched_proxy_queue *q = proxy_bucket(word);
+	struct sched_proxy_group *group;
+
+	guard(raw_spinlock)(&q->lock);
+
+	/* It has released the lock, and waits for it itself. */
+	if (owner->proxy.queue == q && READ_ONCE(owner->blocked_on) == word)
+		return false;
+
+	group = proxy_find_group(q, word);
+	/* An owner that has been is not to take the others away from the next. */
+	if (group && group->owner != owner && !proxy_owns(word, owner))
+		return false;
+	if (!group) {
+		group = &p->proxy.group;
+		group->word = word;
+		group->owner = NULL;
+		group->nr = 0;
+		group->nr_urgent = 0;
+		plist_head_init(&group->waiters);
+		list_add(&group->hashed, &q->groups);
+	}
+	plist_node_init(&p->proxy.node, key);
+	/* What plist_add() would do after some looking around */
+	if (!plist_head_empty(&group->waiters) &&
+	    plist_last(&group->waiters)->prio == key)
+		list_add_tail(&p->proxy.node.node_list, &group->waiters.node_list);
+	else
+		plist_add(&p->proxy.node, &group->waiters);
+	WRITE_ONCE(p->proxy.queue, q);
+
+	smp_mb(); /* proxy.queue before proxy.urged: see proxy_settle() */
+	p->proxy.urges = proxy_improves(p, owner);
+	group->nr++;
+	group->nr_urgent += p->proxy.urges;
+	if (likely(proxy_bind(group, owner))) {
+		smp_mb(); /* see proxy_settle() and proxy_still_owner() */
+		if (likely(proxy_still_owner(word, owner)))
+			return true;
+	} else if (proxy_owns(word, owner)) {
+		proxy_drop(group, PROXY_DEGRADED_EXITING);
+		return true;
+	}
+
+	/*
+	 * The owner need not have seen them. They go with @p, which looks for
+	 * another.
+	 */
+	__proxy_take(p, q);
+	group = proxy_find_group(q, word);
+	if (group)
+		proxy_bind(group, p);
+	return false;
+}
+
+/*
+ * Will @owner see to its donors when it waits for a CPU? If that is certain
+ * proxy_settle() need not wait for rq->lock to find out. A donor was parked on it
+ * before, or others passed on, with a barrier in between.
+ *
+ *   here				there
+ *   ----				-----
+ *   add to owner's groups		rq->donor = somebody else
+ *   smp_mb()				smp_mb()	proxy_picked()
+ *   rq->donor == owner?		groups of the owner?
+ *
+ *   add to owner's groups		owner->__state = TASK_WAKING
+ *   smp_mb()				LOCK rq->lock
+ *					smp_mb__after_spinlock()
+ *   owner->__state is a sleep?		groups of the owner?	proxy_activated()
+ *					owner->on_rq = QUEUED
+ *
+ * A task in delayed dequeue stays on_rq; its wakeup clears sched_delayed first.
+ */
+static bool proxy_stands(struct task_struct *owner)
+{
+	unsigned int state;
+
+	if (smp_load_acquire(&owner->on_rq)) {
+		/* A donor that is blocked is not what runs. */
+		if (READ_ONCE(cpu_rq(task_cpu(owner))->donor) == owner)
+			return !task_is_blocked(owner);
+		return READ_ONCE(owner->se.sched_delayed);
+	}
+
+	state = READ_ONCE(owner->__state);
+	return state != TASK_RUNNING && state != TASK_WAKING;
+}
+
+/*
+ * @owner is about to run on another CPU. List it there, if this can be done
+ * without waiting for the lock, which is against the order.
+ */
+static bool proxy_note_remote(struct rq *rq, struct task_struct *owner)
+{
+	struct rq *there = task_rq(owner);
+	bool here;
+
+	if (there == rq || !raw_spin_rq_trylock(there))
+		return false;
+	here = proxy_owner_here(there, owner);
+	if (here && !task_current(there, owner))
+		proxy_list(there, owner);
+	raw_spin_rq_unlock(there);
+	return here;
+}
+
+/*
+ * @p blocks on a lock of @owner. Is there nothing that it could give, here and
+ * now? Then it is parked. If it could give something elsewhere, or that cannot
+ * be told from here, proxy_place() finds out after the switch.
+ */
+static bool proxy_leaves(struct rq *rq, struct task_struct *p,
+			 struct task_struct *owner)
+{
+	if (proxy_owner_here(rq, owner)) {
+		/* Who has lent it the time would have to be looked after, too. */
+		if (rq->donor != p || proxy_improves(p, owner) ||
+		    !proxy_class(owner->sched_class) ||
+		    !proxy_park(p, owner, p->prio))
+			return false;
+		__proxy_note(rq, owner);
+		proxy_count(PROXY_PARKED_QUEUED);
+		return true;
+	}
+
+	if (proxy_park(p, owner, p->prio)) {
+		bool runs = READ_ONCE(task_rq(owner)->donor) == owner;
+
+		if (proxy_stands(owner) && !READ_ONCE(owner->proxy.queue)) {
+			proxy_count(runs ? PROXY_PARKED_RUNNING :
+					   PROXY_PARKED_ASLEEP);
+			return true;
+		}
+		/* The tick is early enough for this one. */
+		if (!READ_ONCE(owner->proxy.urged) && proxy_note_remote(rq, owner)) {
+			proxy_count(PROXY_PARKED_QUEUED);
+			return true;
+		}
+		/* If it is not there, it is being woken. */
+		if (!proxy_take(p, proxy_bucket(p->blocked_on)))
+			return true;
+	}
+	proxy_post(rq, p, 0);
+	return true;
+}
+
 bool __proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 {
 	struct task_struct *owner = NULL;
@@ -706,14 +1122,9 @@ bool __proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 	else if (state == LOCK_OWNER_UNKNOWN)
 		what = PROXY_DEGRADED_UNKNOWN;
 
-	/*
-	 * If the owner is not here, there is nothing to do here. It may well
-	 * come while this goes on. That is for proxy_place() to find out.
-	 */
 	if (IS_ENABLED(CONFIG_SMP) && what == PROXY_KEPT &&
-	    state == LOCK_OWNED && owner != p &&
-	    (!READ_ONCE(owner->on_rq) || task_cpu(owner) != cpu_of(rq))) {
-		proxy_put(p, &rq->proxy_outbox, 0);
+	    (state == LOCK_OWNED || state == LOCK_HANDED) && owner != p &&
+	    proxy_leaves(rq, p, owner)) {
 		*flags |= DEQUEUE_SPECIAL;
 		return false;
 	}
@@ -881,8 +1292,7 @@ static enum proxy_stat proxy_walk(struct rq *rq, struct task_struct **end,
 /**
  * __find_proxy_task - find the task to run for a donor
  * @rq: this CPU's runqueue
- * @next: the task that was picked, and is rq->donor
- * @same_donor: it was rq->donor before the pick, too
+ * @next: the task that was picked, and becomes rq->donor
  *
  * Follows the chain from @next if it is blocked, and records in
  * rq->proxy_waiter on whose behalf the task at its end runs.
@@ -895,14 +1305,18 @@ static enum proxy_stat proxy_walk(struct rq *rq, struct task_struct **end,
  * The walk is that of the patches named under "Sources" in
  * Documentation/scheduler/sched-proxy-exec.rst, but for the locking.
  */
-struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
-				      bool same_donor)
+struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next)
 {
 	struct task_struct *waiter, *p = next;
+	bool same_donor = rq->donor == next;
 	enum proxy_stat what;
 	unsigned int depth;
 
 	lockdep_assert_rq_held(rq);
+
+	rq_set_donor(rq, next);
+	if (!rq->proxy_waiter && !rq->proxy_pull && !task_is_blocked(next))
+		return next;
 
 	/*
 	 * With the donor unchanged the pick has not told the class anything,
@@ -953,6 +1367,15 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
 }
 
 #ifdef CONFIG_SMP
+/* The first task in @q */
+static struct task_struct *proxy_first(struct sched_proxy_queue *q)
+{
+	guard(raw_spinlock)(&q->lock);
+
+	return plist_head_empty(&q->tasks) ? NULL :
+	       plist_first_entry(&q->tasks, struct task_struct, proxy.node);
+}
+
 /*
  * How often to look again if owners change and move under our eyes. Each time
  * somebody else has got on with it.
@@ -961,9 +1384,6 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
 
 /* Donors enqueued for one owner at a time, the best first */
 #define PROXY_FEED_BATCH	8
-
-/* Tasks passed on in one go with interrupts off */
-#define PROXY_PASS_BATCH	32
 
 /*
  * Neither in use as a key, nor PROXY_AWAY: conditions proxy_try_place() finds.
@@ -1111,31 +1531,21 @@ static void proxy_inject(struct rq *rq, struct task_struct *p)
 
 	p->proxy.walk = 0;
 	WRITE_ONCE(p->proxy.blocked, true);
+	rq->proxy_blocked++;
+	rq->proxy_work = true;
 	/* Taken back if it contributes to load, or in advance, see proxy_mark() */
 	rq->nr_uninterruptible--;
 
 	update_rq_clock(rq);
 	enqueue_task(rq, p, flags);
-	smp_wmb(); /* as in activate_task() */
+	smp_wmb(); /* as in proxy_activated() */
 	WRITE_ONCE(p->on_rq, TASK_ON_RQ_QUEUED);
+	/* Its state does not change, so only now: see proxy_stands() */
+	smp_mb();
+	if (proxy_has_donors(p))
+		__proxy_note(rq, p);
 
 	wakeup_preempt(rq, p, WF_DONOR);
-}
-
-/* @p has parked donors, and waits for a CPU. Look after them soon. */
-void __proxy_note(struct rq *rq, struct task_struct *p)
-{
-	lockdep_assert_rq_held(rq);
-
-	/* If it is being switched out, proxy_picked() follows. */
-	if (task_current(rq, p))
-		return;
-
-	if (list_empty(&p->proxy.pending))
-		list_add_tail(&p->proxy.pending, &rq->proxy_pending);
-	/* A throttled deadline task can be left on a CPU that is gone. */
-	if (cpu_online(cpu_of(rq)))
-		resched_curr(rq);
 }
 
 /*
@@ -1156,37 +1566,38 @@ void __proxy_note(struct rq *rq, struct task_struct *p)
  */
 static void proxy_settle(struct task_struct *owner)
 {
+	struct sched_proxy_group *group;
+	struct sched_proxy_queue *q;
 	struct rq_flags rf;
 	struct rq *rq;
+	int i;
 
-	rq = proxy_lock_rq(owner, &rf);
-	if (proxy_owner_here(rq, owner))
-		__proxy_note(rq, owner);
-	rq_unlock(rq, &rf);
-}
+	for (i = 0; i < PROXY_MAX_DEPTH; i++) {
+		bool here;
 
-/*
- * Is, or will be, @owner the owner of the lock that @word names, until it looks
- * at its donors in __sched_proxy_unlock()?
- *
- *   here				owner
- *   ----				-----
- *   add to owner's donors		release the lock, or stop waiting
- *   smp_mb()				smp_mb()
- *   who owns the lock?			donors?
- */
-static bool proxy_still_owner(unsigned long word, struct task_struct *owner)
-{
-	enum lock_owner_state state;
-	struct task_struct *now;
+		rq = proxy_lock_rq(owner, &rf);
+		here = proxy_owner_here(rq, owner);
+		if (here)
+			__proxy_note(rq, owner);
+		rq_unlock(rq, &rf);
 
-	/* First, because it is cleared after the owner is set */
-	if (READ_ONCE(owner->blocked_on) == word)
-		return true;
-	smp_rmb(); /* pairs with the wait_lock that the owner holds meanwhile */
+		/* If it is parked, those that it waits for are in a hurry now. */
+		q = READ_ONCE(owner->proxy.queue);
+		if (here || !READ_ONCE(owner->proxy.urged) || !q || q->outbox)
+			return;
 
-	state = blocked_on_owner(word, &now);
-	return (state == LOCK_OWNED || state == LOCK_HANDED) && now == owner;
+		guard(raw_spinlock)(&q->lock);
+		if (owner->proxy.queue != q)
+			return;
+		group = proxy_find_group(q, owner->blocked_on);
+		group->nr_urgent += !owner->proxy.urges;
+		owner->proxy.urges = true;
+		owner = group->owner;
+		if (!owner)
+			return;
+		WRITE_ONCE(owner->proxy.urged, true);
+		smp_mb(); /* urged before where it is: [P1] and [P2] */
+	}
 }
 
 /*
@@ -1259,6 +1670,7 @@ static struct task_struct *proxy_parked_cycle(struct task_struct *p)
 static enum proxy_stat proxy_try_place(struct task_struct *p,
 				       struct task_struct *hint)
 {
+	bool wait = !hint;
 	unsigned long word = READ_ONCE(p->blocked_on);
 	enum lock_owner_state state;
 	enum proxy_stat what;
@@ -1291,7 +1703,8 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 
 	rq = proxy_lock_rq(owner, &rf);
 	queued = proxy_owner_here(rq, owner);
-	if (queued && !task_current(rq, owner) && state != LOCK_OWNER_UNKNOWN) {
+	if (queued && !task_current(rq, owner) && state != LOCK_OWNER_UNKNOWN &&
+	    (!wait || proxy_improves(p, owner))) {
 		/* From here on it cannot release the lock. */
 		what = proxy_still_owner(word, owner) ?
 		       proxy_may_inject(rq, p, owner) : PROXY_AGAIN;
@@ -1311,10 +1724,9 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 	if (throttled || (queued && state == LOCK_OWNER_UNKNOWN))
 		key = PROXY_KEY_LAST;
 
-	/* Park it. The queue of @owner is a leaf in the lock order. */
-	if (!proxy_put(p, &owner->proxy.donors, key)) {
+	if (!proxy_park(p, owner, key)) {
 		rq_unlock(rq, &rf);
-		return PROXY_DEGRADED_EXITING;
+		return PROXY_AGAIN;
 	}
 	if (queued) {
 		settle = false;
@@ -1322,9 +1734,9 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 			what = PROXY_PARKED_RUNNING;
 		} else {
 			what = throttled ? PROXY_THROTTLED : PROXY_PARKED_QUEUED;
-			if (list_empty(&owner->proxy.pending))
-				list_add_tail(&owner->proxy.pending,
-					      &rq->proxy_pending);
+			proxy_list(rq, owner);
+			if (p->proxy.urges && key != PROXY_KEY_LAST)
+				resched_curr(rq);
 		}
 	} else if (task_on_rq_migrating(owner)) {
 		what = PROXY_PARKED_MIGRATING;
@@ -1333,15 +1745,9 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 	}
 	rq_unlock(rq, &rf);
 
-	smp_mb(); /* see proxy_settle() and proxy_still_owner() */
-	if (!proxy_still_owner(word, owner)) {
-		/* Unless it was passed on, or nobody can be found for it. */
-		__proxy_claim(p);
-		return PROXY_AGAIN;
-	}
 	if (settle)
 		proxy_settle(owner);
-	/* After the barrier, see proxy_parked_cycle() */
+	/* After the barrier in proxy_park(), see proxy_parked_cycle() */
 	if (what == PROXY_PARKED_ASLEEP && READ_ONCE(owner->proxy.queue))
 		what = PROXY_PARKED_BLOCKED;
 
@@ -1369,10 +1775,12 @@ static enum proxy_stat proxy_place(struct task_struct *p,
 
 	raw_spin_lock(&p->pi_lock);
 	if (!proxy_take(p, q)) {
-		/* Woken, or passed on */
+		/* Woken */
 		raw_spin_unlock(&p->pi_lock);
 		return PROXY_AGAIN;
 	}
+	/* It can have been parked in the middle of its __schedule(). */
+	smp_cond_load_acquire(&p->on_cpu, !VAL);
 
 	do {
 		what = proxy_try_place(p, hint);
@@ -1401,36 +1809,62 @@ static enum proxy_stat proxy_place(struct task_struct *p,
 }
 
 /*
- * @owner waits for a CPU. Let some of its donors compete for one. Others follow
- * with the next switch or tick, if that is not enough.
+ * The waiter to start with of those that are parked on @owner because of @word: one
+ * that is in a hurry, if there is any, or else the best.
  */
-static void proxy_feed(struct task_struct *owner)
+static struct task_struct *proxy_best(struct task_struct *owner, unsigned long word,
+				      bool *urges)
 {
-	struct sched_proxy_queue *q = &owner->proxy.donors;
+	struct sched_proxy_queue *q = proxy_bucket(word);
+	struct sched_proxy_group *group;
+	struct task_struct *p;
+
+	guard(raw_spinlock)(&q->lock);
+	group = proxy_find_group(q, word);
+	*urges = group && group->owner == owner && group->nr_urgent;
+	if (!group || group->owner != owner)
+		return NULL;
+	if (*urges) {
+		plist_for_each_entry(p, &group->waiters, proxy.node) {
+			if (p->proxy.urges)
+				return p;
+		}
+	}
+	return proxy_group_first(group);
+}
+
+/*
+ * @owner waits for a CPU. Let the best waiter of each of its locks compete for
+ * one, and all that are in a hurry. Others follow with the next tick, if that is
+ * not enough.
+ *
+ * Return: true if some that are in a hurry are left.
+ */
+static bool proxy_feed(struct task_struct *owner)
+{
 	struct task_struct *p, *back = NULL;
+	unsigned long word, first = 0;
+	bool urges = false;
 	int i;
 
 	for (i = 0; i < PROXY_FEED_BATCH; i++) {
-		p = proxy_first(q, 0);
-		if (!p || p == back)
-			return;
-
-		switch (proxy_place(p, q, owner)) {
-		case PROXY_PARKED_RUNNING:
-			/* On this owner, or on who has taken the lock? */
-			if (READ_ONCE(p->proxy.queue) == q)
-				return;
-			break;
-		case PROXY_PARKED_QUEUED:
-		case PROXY_THROTTLED:
-			/* Back at the end: when it is first again, that is all. */
-			if (!back)
-				back = p;
-			break;
-		default:
-			break;
-		}
+		word = proxy_held_word(owner);
+		if (!word)
+			return false;
+		p = proxy_best(owner, word, &urges);
+		if (word == first && !urges)
+			return false;
+		first = first ?: word;
+		if (!p)
+			continue;
+		if (p == back)
+			return false;
+		/* Back where it was: no time to give */
+		if (proxy_place(p, proxy_bucket(word), owner) != PROXY_INJECTED)
+			back = back ?: p;
 	}
+
+	return urges;
 }
 
 /* Is @p, which is listed here, something else than queued here? */
@@ -1452,36 +1886,41 @@ static bool proxy_misplaced(struct rq *rq, struct task_struct *p)
 static void proxy_balance(struct rq *rq)
 {
 	struct task_struct *p;
+	bool more = false;
 	LIST_HEAD(todo);
 
 	raw_spin_rq_unlock(rq);
-	while ((p = proxy_first(&rq->proxy_outbox, 0)))
+	while ((p = proxy_first(&rq->proxy_outbox)))
 		proxy_place(p, &rq->proxy_outbox, NULL);
 	raw_spin_rq_lock(rq);
+
+	if (!rq->proxy_feed)
+		return;
+	rq->proxy_feed = false;
 
 	list_splice_init(&rq->proxy_pending, &todo);
 	while (!list_empty(&todo)) {
 		p = list_first_entry(&todo, struct task_struct, proxy.pending);
 		if (proxy_misplaced(rq, p) || !proxy_has_donors(p)) {
-			list_del_init(&p->proxy.pending);
+			proxy_dequeued(p);
 			continue;
 		}
 		list_move_tail(&p->proxy.pending, &rq->proxy_pending);
 
 		raw_spin_rq_unlock(rq);
-		proxy_feed(p);
+		more |= proxy_feed(p);
 		raw_spin_rq_lock(rq);
+	}
+	if (more) {
+		rq->proxy_feed = true;
+		rq->proxy_work = true;
+		resched_curr(rq);
 	}
 }
 
-void __proxy_picked(struct rq *rq, struct task_struct *next)
+static void proxy_after_switch(struct rq *rq)
 {
 	struct task_struct *p, *n;
-
-	lockdep_assert_rq_held(rq);
-
-	if (!list_empty(&next->proxy.pending))
-		list_del_init(&next->proxy.pending);
 
 	/* No callbacks any more: what has left this CPU sleeps. */
 	if (unlikely(rq->balance_callback == &balance_push_callback)) {
@@ -1493,7 +1932,7 @@ void __proxy_picked(struct rq *rq, struct task_struct *next)
 		return;
 	}
 
-	if (proxy_pending(rq))
+	if (rq->proxy_feed || !plist_head_empty(&rq->proxy_outbox.tasks))
 		queue_balance_callback(rq, &per_cpu(proxy_head, cpu_of(rq)),
 				       proxy_balance);
 }
@@ -1502,7 +1941,7 @@ void __proxy_picked(struct rq *rq, struct task_struct *next)
  * A wakeup finds @p where it was carried to. The one way home: from here on it
  * is placed like every woken task.
  */
-void __proxy_return(struct task_struct *p)
+static void proxy_return(struct task_struct *p)
 {
 	lockdep_assert_held(&p->pi_lock);
 
@@ -1510,120 +1949,79 @@ void __proxy_return(struct task_struct *p)
 	proxy_carry(p, p->proxy.home);
 }
 
-/* Two queues of the same kind */
-static void proxy_double_lock(struct sched_proxy_queue *a,
-			      struct sched_proxy_queue *b)
-{
-	if (a > b)
-		swap(a, b);
-	raw_spin_lock(&a->lock);
-	raw_spin_lock_nested(&b->lock, SINGLE_DEPTH_NESTING);
-}
-
-/*
- * Move some of those that wait for @word. Return: how many; less than
- * PROXY_PASS_BATCH if that is all.
- */
-static int proxy_pass_some(struct sched_proxy_queue *from,
-			   struct sched_proxy_queue *to, unsigned long word)
-{
-	struct task_struct *p, *n;
-	int nr = 0;
-
-	proxy_double_lock(from, to);
-	if (!to->closed) {
-		plist_for_each_entry_safe(p, n, &from->tasks, proxy.node) {
-			int key = p->proxy.node.prio;
-
-			if (READ_ONCE(p->blocked_on) != word ||
-			    container_of(to, struct task_struct, proxy.donors) == p)
-				continue;
-			if (nr == PROXY_PASS_BATCH)
-				break;
-			nr++;
-
-			plist_del(&p->proxy.node, &from->tasks);
-			plist_node_init(&p->proxy.node, key);
-			plist_add(&p->proxy.node, &to->tasks);
-			WRITE_ONCE(p->proxy.queue, to);
-			proxy_count(PROXY_REPARKED);
-		}
-	}
-	raw_spin_unlock(&to->lock);
-	raw_spin_unlock(&from->lock);
-
-	return nr;
-}
-
-/* Those that wait for @word do so like anybody else. */
-static void proxy_drop(struct sched_proxy_queue *q, unsigned long word)
-{
-	struct task_struct *p, *n;
-
-	guard(raw_spinlock_irqsave)(&q->lock);
-
-	plist_for_each_entry_safe(p, n, &q->tasks, proxy.node) {
-		if (READ_ONCE(p->blocked_on) == word) {
-			proxy_count(PROXY_DEGRADED_BUSY);
-			__proxy_take(p, q);
-		}
-	}
-}
-
 /*
  * Current has released the lock that @word names, or given up waiting for it.
- * The waiters parked here go on to @next. If that is not the one, each has to
- * look for itself; they are parked in one place, so they go in one go as far
- * as possible.
+ * Those that are parked on it because of that go on to the owner; or, while there
+ * is none, to @next, which is woken to be the one, or else to the best of them,
+ * which has to look for itself.
  */
 static void proxy_pass_on(unsigned long word, struct task_struct *next)
 {
-	struct sched_proxy_queue *q = &current->proxy.donors;
-	bool moved = false;
-	struct task_struct *p;
-	int i, nr;
+	struct sched_proxy_queue *q = proxy_bucket(word);
+	struct task_struct *owner, *from = current, *wake = NULL;
+	struct sched_proxy_group *group;
+	int tries;
 
-	if (next && next != current) {
-		do {
-			guard(irqsave)();
-			nr = proxy_pass_some(q, &next->proxy.donors, word);
-			moved |= nr;
-		} while (nr == PROXY_PASS_BATCH);
-	}
-	/* Without anybody who waits for it, the lock need not exist any more. */
-	if (moved) {
-		guard(irqsave)();
-		smp_mb(); /* see proxy_settle() and proxy_still_owner() */
-		if (proxy_still_owner(word, next)) {
-			proxy_settle(next);
+	guard(irqsave)();
+	scoped_guard(raw_spinlock, &q->lock) {
+		for (tries = 0; tries < PROXY_MAX_TRIES; tries++) {
+			enum lock_owner_state state;
+
+			/* As long as somebody waits for it the lock exists. */
+			group = proxy_find_group(q, word);
+			if (!group || group->owner != from)
+				return;
+
+			/* The likely case first */
+			owner = tries || next == current ? NULL : next;
+			if (!owner) {
+				state = blocked_on_owner(word, &owner);
+				if (state == LOCK_UNOWNED)
+					owner = wake = proxy_group_first(group);
+				else if (state == LOCK_OWNER_UNKNOWN)
+					owner = NULL;
+			}
+			if (!owner) {
+				proxy_drop(group, PROXY_DEGRADED_UNKNOWN);
+				return;
+			}
+
+			if (!group->nr_urgent) {
+				struct task_struct *p = proxy_group_first(group);
+
+				p->proxy.urges = proxy_improves(p, owner);
+				group->nr_urgent += p->proxy.urges;
+			}
+			if (!proxy_bind(group, owner)) {
+				proxy_drop(group, PROXY_DEGRADED_EXITING);
+				return;
+			}
+			proxy_count(PROXY_REPARKED);
+
+			smp_mb(); /* see proxy_settle() and proxy_still_owner() */
+			if (proxy_still_owner(word, owner))
+				break;
+			from = owner;
+		}
+		if (tries == PROXY_MAX_TRIES) {
+			proxy_drop(group, PROXY_DEGRADED_BUSY);
 			return;
 		}
-		q = &next->proxy.donors;
 	}
 
-	for (i = 0; i < PROXY_MAX_DEPTH; i++) {
-		guard(irqsave)();
-		p = proxy_first(q, word);
-		if (!p)
-			return;
-		proxy_place(p, q, NULL);
-	}
-
-	/* Too many, and nothing to do with @q, which must not keep them. */
-	proxy_drop(q, word);
+	if (wake)
+		wake_up_state(wake, TASK_NORMAL);
+	else if (!proxy_stands(owner) || READ_ONCE(owner->proxy.queue))
+		proxy_settle(owner);
 }
 
 #else /* !CONFIG_SMP */
 
-void __proxy_note(struct rq *rq, struct task_struct *p)
+static void proxy_after_switch(struct rq *rq)
 {
 }
 
-void __proxy_picked(struct rq *rq, struct task_struct *next)
-{
-}
-
-void __proxy_return(struct task_struct *p)
+static void proxy_return(struct task_struct *p)
 {
 }
 
@@ -1632,6 +2030,27 @@ static void proxy_pass_on(unsigned long word, struct task_struct *next)
 }
 
 #endif /* CONFIG_SMP */
+
+void __proxy_picked(struct rq *rq, struct task_struct *prev,
+		    struct task_struct *next, unsigned long *prev_state)
+{
+	lockdep_assert_rq_held(rq);
+
+	/* Was it left queued, and woken while the pick had dropped the lock? */
+	if (READ_ONCE(prev->__state) == TASK_RUNNING)
+		*prev_state = TASK_RUNNING;
+
+	if (prev != next && proxy_has_donors(prev) && task_on_rq_queued(prev) &&
+	    !prev->se.sched_delayed)
+		proxy_list(rq, prev);
+	proxy_dequeued(next);
+	/* Nobody else can look after them on a CPU that goes idle. */
+	rq->proxy_feed |= next == rq->idle;
+	rq->proxy_feed &= !list_empty(&rq->proxy_pending);
+	rq->proxy_work = rq->proxy_waiter || rq->proxy_blocked || rq->proxy_pull ||
+			 rq->proxy_feed;
+	proxy_after_switch(rq);
+}
 
 struct task_struct *__sched_proxy_waiter(unsigned long word)
 {

@@ -26,7 +26,7 @@ enum proxy_stat {
 	PROXY_MIGRATED,		/* of these: on another CPU */
 	PROXY_RETURNED,		/* woken elsewhere and back home */
 	PROXY_HANDOFFS,		/* locks handed to who paid */
-	PROXY_REPARKED,		/* passed on to the next owner of the lock */
+	PROXY_REPARKED,		/* groups passed on to the next owner of the lock */
 	PROXY_REPLACED,		/* may not stay on its CPU, placed anew */
 	PROXY_THROTTLED,	/* not injected: group has no time to give */
 	PROXY_DEGRADED_UNKNOWN,	/* lock cannot name an owner */
@@ -44,17 +44,18 @@ enum proxy_stat {
 #ifdef CONFIG_SCHED_PROXY_EXEC
 
 bool __proxy_keep(struct rq *rq, struct task_struct *p, int *flags);
-struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next,
-				      bool same_donor);
+struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next);
 bool __proxy_wake(struct rq *rq, struct task_struct *p);
 void __proxy_demote(struct rq *rq, struct task_struct *p, enum proxy_stat why);
 void __proxy_class_change(struct rq *rq, struct task_struct *p);
+void __proxy_prio_changed(struct rq *rq, struct task_struct *p);
 void __proxy_claim(struct task_struct *p);
-void __proxy_return(struct task_struct *p);
 void __proxy_note(struct rq *rq, struct task_struct *p);
-void __proxy_picked(struct rq *rq, struct task_struct *next);
+void __proxy_picked(struct rq *rq, struct task_struct *prev,
+		    struct task_struct *next, unsigned long *prev_state);
 void __proxy_exit(struct task_struct *p);
 void __proxy_tick(struct rq *rq);
+void __proxy_dequeued(struct task_struct *p);
 void proxy_fork(struct task_struct *p);
 void proxy_init_rq(struct rq *rq);
 
@@ -77,14 +78,13 @@ static inline bool proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 }
 
 /*
- * Before the pick, with @prev on its way out: the pick can leave the donor as
- * it is, and does then not bring its account up to date. This must come first,
- * because it may show that the donor's time is used up.
+ * Before the pick: it can leave the donor as it is, and does then not bring its
+ * account up to date. This must come first, because it may show that the donor's
+ * time is used up. The fair class does so by itself.
  */
-static inline void proxy_update_curr(struct rq *rq, struct task_struct *prev)
+static inline void proxy_update_curr(struct rq *rq)
 {
-	if (sched_proxy_exec() &&
-	    unlikely(rq->proxy_waiter || task_is_blocked(prev)))
+	if (unlikely(rq->proxy_work))
 		rq->donor->sched_class->update_curr(rq);
 }
 
@@ -92,15 +92,11 @@ static inline void proxy_update_curr(struct rq *rq, struct task_struct *prev)
 static inline struct task_struct *find_proxy_task(struct rq *rq,
 						  struct task_struct *next)
 {
-	bool same_donor = rq->donor == next;
+	if (unlikely(rq->proxy_work))
+		return __find_proxy_task(rq, next);
 
 	rq_set_donor(rq, next);
-	if (!sched_proxy_exec() ||
-	    likely(!rq->proxy_waiter && !rq->proxy_pull &&
-		   !task_is_blocked(next)))
-		return next;
-
-	return __find_proxy_task(rq, next, same_donor);
+	return next;
 }
 
 /* @p, which is queued, is woken. Does it need to be queued anew? */
@@ -126,18 +122,15 @@ static inline bool proxy_demote(struct rq *rq, struct task_struct *p,
 	return true;
 }
 
-/* @p is off the runqueue and gets woken; p->pi_lock. Nobody else may now. */
+/*
+ * @p is off the runqueue and gets woken; p->pi_lock. Nobody else may now, and
+ * where its owner had taken it is forgotten.
+ */
 static inline void proxy_claim(struct task_struct *p)
 {
-	if (sched_proxy_exec() && READ_ONCE(p->proxy.queue))
+	if (sched_proxy_exec() &&
+	    unlikely(smp_load_acquire(&p->proxy.queue) || p->proxy.home >= 0))
 		__proxy_claim(p);
-}
-
-/* The same, and it is off the CPU. Forget where its owner had taken it. */
-static inline void proxy_return(struct task_struct *p)
-{
-	if (sched_proxy_exec() && unlikely(p->proxy.home >= 0))
-		__proxy_return(p);
 }
 
 /* Where @p runs when it is woken, or may: not where it was carried */
@@ -157,30 +150,49 @@ static inline struct root_domain *proxy_home_rd(struct rq *rq,
 }
 #endif
 
-/* Has @p parked donors to come back to? See proxy_park() for the ordering. */
+/* Has @p parked donors to come back to? See proxy_settle() for the ordering. */
 static inline bool proxy_has_donors(struct task_struct *p)
 {
-	return !plist_head_empty(&p->proxy.donors.tasks);
+	return READ_ONCE(p->proxy.holds);
 }
 
-/* @p was put on @rq, for whatever reason. */
-static inline void proxy_enqueued(struct rq *rq, struct task_struct *p)
+/* @p was put on @rq, and is about to be ->on_rq. */
+static inline void proxy_activated(struct rq *rq, struct task_struct *p)
 {
 	if (!sched_proxy_exec())
 		return;
 
-	/* With rq->lock taken since @p was last seen off all runqueues */
+	/* With rq->lock taken since @p was last seen asleep */
 	smp_mb__after_spinlock();
-	/* One that goes on sleeping may leave without dequeue_task(). */
-	if (unlikely(proxy_has_donors(p) && !p->se.sched_delayed))
+	if (unlikely(proxy_has_donors(p)))
+		__proxy_note(rq, p);
+	smp_wmb(); /* task_cpu(p) first, see proxy_owner_here() */
+}
+
+/* @p has been woken while it slept in delayed dequeue, see proxy_stands(). */
+static inline void proxy_undelayed(struct rq *rq, struct task_struct *p)
+{
+	if (!sched_proxy_exec())
+		return;
+
+	smp_mb();
+	if (unlikely(proxy_has_donors(p)))
 		__proxy_note(rq, p);
 }
 
-/* @p is being taken off its runqueue, for whatever reason. */
+/* The priority of @p was @oldprio. If it sleeps, it can be in a hurry now. */
+static inline void proxy_prio_changed(struct rq *rq, struct task_struct *p,
+				      int oldprio)
+{
+	if (sched_proxy_exec() && p->prio < oldprio && READ_ONCE(p->proxy.queue))
+		__proxy_prio_changed(rq, p);
+}
+
+/* @p, which does not run, leaves its runqueue. */
 static inline void proxy_dequeued(struct task_struct *p)
 {
-	if (sched_proxy_exec() && unlikely(!list_empty(&p->proxy.pending)))
-		list_del_init(&p->proxy.pending);
+	if (sched_proxy_exec() && unlikely(p->proxy.listed))
+		__proxy_dequeued(p);
 }
 
 /*
@@ -189,31 +201,29 @@ static inline void proxy_dequeued(struct task_struct *p)
  */
 static inline bool proxy_pending(struct rq *rq)
 {
-	return sched_proxy_exec() &&
-	       (!list_empty(&rq->proxy_pending) ||
-		!plist_head_empty(&rq->proxy_outbox.tasks));
+	return sched_proxy_exec() && rq->proxy_work;
 }
 
-/* The pick is done: @next runs, in the place of @prev. */
+/*
+ * The pick is done: @next runs, in the place of @prev. An atomic operation has
+ * come in between.
+ */
 static inline void proxy_picked(struct rq *rq, struct task_struct *prev,
-				struct task_struct *next)
+				struct task_struct *next,
+				unsigned long *prev_state)
 {
 	if (!sched_proxy_exec())
 		return;
 
-	if (unlikely(prev != next && proxy_has_donors(prev) &&
-		     task_on_rq_queued(prev) && !prev->se.sched_delayed &&
-		     list_empty(&prev->proxy.pending)))
-		list_add_tail(&prev->proxy.pending, &rq->proxy_pending);
-
-	if (unlikely(proxy_pending(rq)))
-		__proxy_picked(rq, next);
+	smp_mb__after_atomic(); /* rq->donor first, see proxy_stands() */
+	if (unlikely(rq->proxy_work | proxy_has_donors(prev) | next->proxy.listed))
+		__proxy_picked(rq, prev, next, prev_state);
 }
 
-/* Some donors were left out, see proxy_feed(). */
+/* Some donors were left out, see proxy_note() and proxy_feed(). */
 static inline void proxy_tick(struct rq *rq)
 {
-	if (unlikely(proxy_pending(rq)))
+	if (sched_proxy_exec() && unlikely(!list_empty(&rq->proxy_pending)))
 		__proxy_tick(rq);
 }
 
@@ -251,7 +261,7 @@ static inline bool proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 	return false;
 }
 
-static inline void proxy_update_curr(struct rq *rq, struct task_struct *prev)
+static inline void proxy_update_curr(struct rq *rq)
 {
 }
 
@@ -277,10 +287,6 @@ static inline void proxy_claim(struct task_struct *p)
 {
 }
 
-static inline void proxy_return(struct task_struct *p)
-{
-}
-
 static inline int proxy_task_home(struct task_struct *p)
 {
 	return task_cpu(p);
@@ -294,7 +300,16 @@ static inline struct root_domain *proxy_home_rd(struct rq *rq,
 }
 #endif
 
-static inline void proxy_enqueued(struct rq *rq, struct task_struct *p)
+static inline void proxy_activated(struct rq *rq, struct task_struct *p)
+{
+}
+
+static inline void proxy_undelayed(struct rq *rq, struct task_struct *p)
+{
+}
+
+static inline void proxy_prio_changed(struct rq *rq, struct task_struct *p,
+				      int oldprio)
 {
 }
 
@@ -308,7 +323,8 @@ static inline bool proxy_pending(struct rq *rq)
 }
 
 static inline void proxy_picked(struct rq *rq, struct task_struct *prev,
-				struct task_struct *next)
+				struct task_struct *next,
+				unsigned long *prev_state)
 {
 }
 

@@ -51,6 +51,7 @@ static int proxy_test_init(struct kunit *test)
 		proxy_fork(p);
 		raw_spin_lock_init(&p->pi_lock);
 		p->pid = i + 1;
+		p->prio = DEFAULT_PRIO;
 		p->on_rq = TASK_ON_RQ_QUEUED;
 		p->sched_class = &fair_sched_class;
 #ifdef CONFIG_SMP
@@ -60,6 +61,19 @@ static int proxy_test_init(struct kunit *test)
 		mutex_init(&t->mutex[i]);
 	}
 	return 0;
+}
+
+/* The table of what is parked is not theirs alone. */
+static void proxy_test_exit(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+	int i;
+
+	for (i = 0; t && i < TEST_TASKS && t->task[i]; i++) {
+		guard(raw_spinlock_irqsave)(&t->task[i]->pi_lock);
+		t->task[i]->proxy.home = -1;
+		__proxy_claim(t->task[i]);
+	}
 }
 
 static void test_own(struct proxy_test *t, int mutex, int task, unsigned long flags)
@@ -317,6 +331,12 @@ static void walk_unlocked_not_at_home(struct kunit *test)
 	expect_walk(test, PROXY_AWAY, 1, 1);
 }
 
+static unsigned long test_word(struct proxy_test *t, int mutex)
+{
+	return blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[mutex]);
+}
+
+/* Park @task, which waits for a lock, on @owner. */
 static void test_park(struct kunit *test, int task, int owner, int key, bool done)
 {
 	struct proxy_test *t = test->priv;
@@ -324,21 +344,52 @@ static void test_park(struct kunit *test, int task, int owner, int key, bool don
 	bool was_done;
 
 	local_irq_save(flags);
-	was_done = proxy_put(t->task[task], &t->task[owner]->proxy.donors, key);
+	was_done = proxy_park(t->task[task], t->task[owner], key);
 	local_irq_restore(flags);
 	KUNIT_EXPECT_EQ(test, done, was_done);
+	KUNIT_EXPECT_EQ(test, done, !!t->task[task]->proxy.queue);
 }
 
-static struct task_struct *test_first(struct proxy_test *t, int owner,
-				      unsigned long word)
+static void test_block_and_park(struct kunit *test, int task, int mutex,
+				int owner, int key)
+{
+	test_block(test->priv, task, mutex);
+	test_park(test, task, owner, key, true);
+}
+
+/* The first to be looked after of those that @owner has */
+static struct task_struct *test_first(struct proxy_test *t, int owner, int mutex)
 {
 	struct task_struct *p;
 	unsigned long flags;
+	bool urges;
 
 	local_irq_save(flags);
-	p = proxy_first(&t->task[owner]->proxy.donors, word);
+	p = proxy_best(t->task[owner], test_word(t, mutex), &urges);
 	local_irq_restore(flags);
 	return p;
+}
+
+/* Those that wait for @mutex */
+static struct sched_proxy_group *test_group(struct proxy_test *t, int mutex)
+{
+	struct sched_proxy_queue *q = proxy_bucket(test_word(t, mutex));
+
+	guard(raw_spinlock_irqsave)(&q->lock);
+	return proxy_find_group(q, test_word(t, mutex));
+}
+
+static void expect_group(struct kunit *test, int mutex, int nr, int nr_urgent,
+			 struct task_struct *owner)
+{
+	struct sched_proxy_group *group = test_group(test->priv, mutex);
+
+	KUNIT_ASSERT_NOT_NULL(test, group);
+	KUNIT_EXPECT_EQ(test, group->nr, nr);
+	KUNIT_EXPECT_EQ(test, group->nr_urgent, nr_urgent);
+	KUNIT_EXPECT_PTR_EQ(test, group->owner, owner);
+	if (owner)
+		KUNIT_EXPECT_TRUE(test, proxy_has_donors(owner));
 }
 
 static void test_claim(struct proxy_test *t, int task)
@@ -364,10 +415,11 @@ static void park_best_first(struct kunit *test)
 {
 	struct proxy_test *t = test->priv;
 
-	test_park(test, 1, 0, 120, true);
-	test_park(test, 2, 0, 50, true);
-	test_park(test, 3, 0, 120, true);
-	test_park(test, 4, 0, PROXY_KEY_LAST, true);
+	test_own(t, 0, 0, TEST_MUTEX_WAITERS);
+	test_block_and_park(test, 1, 0, 0, 120);
+	test_block_and_park(test, 2, 0, 0, 50);
+	test_block_and_park(test, 3, 0, 0, 120);
+	test_block_and_park(test, 4, 0, 0, PROXY_KEY_LAST);
 	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, 0), t->task[2]);
 	test_claim(t, 2);
 	KUNIT_EXPECT_NULL(test, t->task[2]->proxy.queue);
@@ -378,23 +430,99 @@ static void park_best_first(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, 0), t->task[4]);
 	test_claim(t, 4);
 	KUNIT_EXPECT_NULL(test, test_first(t, 0, 0));
+	KUNIT_EXPECT_NULL(test, test_group(t, 0));
+	KUNIT_EXPECT_FALSE(test, proxy_has_donors(t->task[0]));
 	/* Not parked: nothing to do */
 	test_claim(t, 4);
+}
+
+/* One that has something to give goes before a better one that has not. */
+static void park_urgent(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_own(t, 0, 0, TEST_MUTEX_WAITERS);
+	t->task[0]->prio = 110;
+	t->task[2]->prio = 100;
+	test_block_and_park(test, 1, 0, 0, 50);
+	KUNIT_EXPECT_FALSE(test, t->task[0]->proxy.urged);
+	test_block_and_park(test, 2, 0, 0, 100);
+	expect_group(test, 0, 2, 1, t->task[0]);
+	KUNIT_EXPECT_TRUE(test, t->task[0]->proxy.urged);
+	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, 0), t->task[2]);
+	test_claim(t, 2);
+	expect_group(test, 0, 1, 0, t->task[0]);
+	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, 0), t->task[1]);
+	test_claim(t, 1);
+	KUNIT_EXPECT_FALSE(test, t->task[0]->proxy.urged);
+}
+
+/* It comes for an owner that is parked itself, with one that is, too. */
+static void park_urgent_chain(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+	unsigned long flags;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		test_own(t, i, i, TEST_MUTEX_WAITERS);
+		t->task[i]->on_rq = 0;
+		WRITE_ONCE(t->task[i]->__state, TASK_UNINTERRUPTIBLE);
+	}
+	test_block_and_park(test, 1, 0, 0, 120);
+	test_block_and_park(test, 2, 1, 1, 120);
+	t->task[3]->prio = 50;
+	test_block_and_park(test, 3, 2, 2, 50);
+	KUNIT_EXPECT_TRUE(test, t->task[2]->proxy.urged);
+	KUNIT_EXPECT_FALSE(test, t->task[1]->proxy.urged);
+	local_irq_save(flags);
+	proxy_settle(t->task[2]);
+	local_irq_restore(flags);
+	KUNIT_EXPECT_TRUE(test, t->task[1]->proxy.urged);
+	KUNIT_EXPECT_TRUE(test, t->task[0]->proxy.urged);
+	expect_group(test, 0, 1, 1, t->task[0]);
+	expect_group(test, 1, 1, 1, t->task[1]);
 }
 
 static void park_by_lock(struct kunit *test)
 {
 	struct proxy_test *t = test->priv;
-	unsigned long word = blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[2]);
+	unsigned long word;
 
-	test_block(t, 1, 1);
-	test_block(t, 2, 2);
-	test_park(test, 1, 0, 10, true);
-	test_park(test, 2, 0, 20, true);
-	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, word), t->task[2]);
+	test_own(t, 1, 0, TEST_MUTEX_WAITERS);
+	test_own(t, 2, 0, TEST_MUTEX_WAITERS);
+	test_block_and_park(test, 1, 1, 0, 10);
+	test_block_and_park(test, 2, 2, 0, 20);
+	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, 1), t->task[1]);
+	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, 2), t->task[2]);
+	/* In turns */
+	word = proxy_held_word(t->task[0]);
+	KUNIT_EXPECT_EQ(test, word, test_word(t, 1));
+	word = proxy_held_word(t->task[0]);
+	KUNIT_EXPECT_EQ(test, word, test_word(t, 2));
 	test_claim(t, 2);
-	KUNIT_EXPECT_NULL(test, test_first(t, 0, word));
-	test_claim(t, 1);
+	KUNIT_EXPECT_NULL(test, test_first(t, 0, 2));
+	KUNIT_EXPECT_TRUE(test, proxy_has_donors(t->task[0]));
+	word = proxy_held_word(t->task[0]);
+	KUNIT_EXPECT_EQ(test, word, test_word(t, 1));
+}
+
+/* The task that the group is in leaves, and the group does not. */
+static void park_group_moves(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+	int i;
+
+	test_own(t, 0, 0, TEST_MUTEX_WAITERS);
+	for (i = 1; i < 5; i++)
+		test_block_and_park(test, i, 0, 0, 120);
+	for (i = 1; i < 5; i++) {
+		expect_group(test, 0, 5 - i, 0, t->task[0]);
+		KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, 0), t->task[i]);
+		KUNIT_EXPECT_EQ(test, proxy_held_word(t->task[0]), test_word(t, 0));
+		test_claim(t, i);
+	}
+	KUNIT_EXPECT_NULL(test, test_group(t, 0));
 }
 
 static void park_on_exiting(struct kunit *test)
@@ -402,85 +530,133 @@ static void park_on_exiting(struct kunit *test)
 	struct proxy_test *t = test->priv;
 	unsigned long exiting = test_counted(PROXY_DEGRADED_EXITING);
 
-	test_park(test, 1, 0, 10, true);
-	test_park(test, 2, 0, 20, true);
+	test_own(t, 0, 0, TEST_MUTEX_WAITERS);
+	test_block_and_park(test, 1, 0, 0, 10);
+	test_block_and_park(test, 2, 0, 0, 20);
 	__proxy_exit(t->task[0]);
-	KUNIT_EXPECT_NULL(test, t->task[1]->proxy.queue);
-	KUNIT_EXPECT_NULL(test, t->task[2]->proxy.queue);
+	expect_group(test, 0, 2, 0, NULL);
+	KUNIT_EXPECT_FALSE(test, proxy_has_donors(t->task[0]));
 	KUNIT_EXPECT_GE(test, test_counted(PROXY_DEGRADED_EXITING), exiting + 2);
-	test_park(test, 3, 0, 10, false);
-	KUNIT_EXPECT_NULL(test, t->task[3]->proxy.queue);
+	/* It still owns the lock: nothing better will come. */
+	test_block_and_park(test, 3, 0, 0, 10);
+	expect_group(test, 0, 3, 0, NULL);
+	/* Until somebody else has got it */
+	test_own(t, 0, 5, TEST_MUTEX_WAITERS);
+	test_block_and_park(test, 4, 0, 5, 10);
+	expect_group(test, 0, 4, 0, t->task[5]);
 }
 
-static int test_pass_some(struct proxy_test *t, int from, int to, unsigned long word)
-{
-	unsigned long flags;
-	int nr;
-
-	local_irq_save(flags);
-	nr = proxy_pass_some(&t->task[from]->proxy.donors,
-			     &t->task[to]->proxy.donors, word);
-	local_irq_restore(flags);
-	return nr;
-}
-
-/* The lock changes hands: its waiters go on, all but the new owner. */
-static void park_pass_on(struct kunit *test)
+/* What looks like the owner is not, any more. */
+static void park_on_former(struct kunit *test)
 {
 	struct proxy_test *t = test->priv;
-	unsigned long word = blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[0]);
+
+	test_own(t, 0, 5, TEST_MUTEX_WAITERS);
+	test_block(t, 1, 0);
+	test_park(test, 1, 0, 10, false);
+	KUNIT_EXPECT_NULL(test, test_group(t, 0));
+	KUNIT_EXPECT_FALSE(test, proxy_has_donors(t->task[0]));
+	/* It must not take the others away from who is. */
+	test_park(test, 1, 5, 10, true);
+	test_block(t, 2, 0);
+	test_park(test, 2, 0, 10, false);
+	expect_group(test, 0, 1, 0, t->task[5]);
+	/* They go with one that has found it out too late for them. */
+	test_own(t, 0, 6, TEST_MUTEX_WAITERS);
+	test_park(test, 2, 5, 10, false);
+	expect_group(test, 0, 1, 0, t->task[2]);
+	KUNIT_EXPECT_FALSE(test, proxy_has_donors(t->task[5]));
+	test_park(test, 2, 6, 10, true);
+	expect_group(test, 0, 2, 0, t->task[6]);
+	KUNIT_EXPECT_FALSE(test, proxy_has_donors(t->task[2]));
+}
+
+/* It has released the lock, and waits with the others. */
+static void park_on_member(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_own(t, 0, 0, TEST_MUTEX_WAITERS);
+	test_block_and_park(test, 1, 0, 0, 10);
+	test_block(t, 2, 0);
+	test_park(test, 2, 1, 10, false);
+	expect_group(test, 0, 1, 0, t->task[0]);
+}
+
+/* Three wait for a lock of current, and one for another. */
+static void test_pass(struct kunit *test, int next)
+{
+	struct proxy_test *t = test->priv;
 	int i;
 
+	atomic_long_set(&t->mutex[0].owner, (unsigned long)current);
+	atomic_long_set(&t->mutex[1].owner, (unsigned long)current);
 	for (i = 1; i < 6; i++) {
-		test_block(t, i, i == 3 ? 1 : 0);
-		test_park(test, i, 0, 100 - i, true);
+		t->task[i]->on_rq = 0;
+		/* Woken it must not be: there is no such task. */
+		WRITE_ONCE(t->task[i]->__state,
+			   next ? TASK_UNINTERRUPTIBLE : TASK_RUNNING);
 	}
-	KUNIT_EXPECT_EQ(test, test_pass_some(t, 0, 1, word), 3);
-	/* It waits for another lock of the same owner. */
-	KUNIT_EXPECT_PTR_EQ(test, t->task[3]->proxy.queue,
-			    &t->task[0]->proxy.donors);
-	KUNIT_EXPECT_PTR_EQ(test, t->task[1]->proxy.queue,
-			    &t->task[0]->proxy.donors);
-	/* In the same order */
-	for (i = 5; i >= 2; i--) {
-		if (i == 3)
-			continue;
-		KUNIT_EXPECT_PTR_EQ(test, test_first(t, 1, 0), t->task[i]);
-		test_claim(t, i);
+	for (i = 1; i < 5; i++) {
+		unsigned long flags;
+
+		test_block(t, i, i == 3);
+		local_irq_save(flags);
+		KUNIT_EXPECT_TRUE(test, proxy_park(t->task[i], current, 100));
+		local_irq_restore(flags);
 	}
-	test_claim(t, 1);
+	atomic_long_set(&t->mutex[0].owner, TEST_MUTEX_WAITERS);
+	if (next) {
+		test_claim(t, next);
+		test_block(t, next, 0);
+	}
+	proxy_pass_on(test_word(t, 0), next ? t->task[next] : NULL);
+	expect_group(test, 1, 1, 0, current);
 	test_claim(t, 3);
+	KUNIT_EXPECT_FALSE(test, proxy_has_donors(current));
 }
 
-static void park_pass_on_bound(struct kunit *test)
+/* To the one that was woken to take it */
+static void pass_on_to_next(struct kunit *test)
 {
 	struct proxy_test *t = test->priv;
-	unsigned long word = blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[0]);
-	int i, n = PROXY_PASS_BATCH + 5;
 
-	for (i = 2; i < n + 2; i++) {
-		test_block(t, i, 0);
-		test_park(test, i, 0, 100, true);
-	}
-	KUNIT_EXPECT_EQ(test, test_pass_some(t, 0, 1, word), PROXY_PASS_BATCH);
-	KUNIT_EXPECT_EQ(test, test_pass_some(t, 0, 1, word), 5);
-	KUNIT_EXPECT_EQ(test, test_pass_some(t, 0, 1, word), 0);
-	for (i = 2; i < n + 2; i++)
-		test_claim(t, i);
+	test_pass(test, 2);
+	expect_group(test, 0, 2, 0, t->task[2]);
+	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 2, 0), t->task[1]);
 }
 
-/* The next owner is dead by now: they stay, for the caller to place. */
-static void park_pass_on_to_exiting(struct kunit *test)
+/* There is an owner already. Which is not the one that was woken. */
+static void pass_on_to_owner(struct kunit *test)
 {
 	struct proxy_test *t = test->priv;
-	unsigned long word = blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[0]);
 
-	test_block(t, 2, 0);
-	test_park(test, 2, 0, 100, true);
-	__proxy_exit(t->task[1]);
-	KUNIT_EXPECT_EQ(test, test_pass_some(t, 0, 1, word), 0);
-	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, word), t->task[2]);
-	test_claim(t, 2);
+	test_pass(test, 1);
+	/* The one that had to look for itself has lost. */
+	test_own(t, 0, 5, TEST_MUTEX_WAITERS);
+	test_park(test, 1, 5, 10, true);
+	expect_group(test, 0, 3, 0, t->task[5]);
+	KUNIT_EXPECT_FALSE(test, proxy_has_donors(t->task[1]));
+}
+
+/* Nobody was woken: the best one is. */
+static void pass_on_to_best(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_pass(test, 0);
+	expect_group(test, 0, 3, 0, t->task[1]);
+}
+
+static void pass_on_to_exiting(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+	unsigned long exiting = test_counted(PROXY_DEGRADED_EXITING);
+
+	__proxy_exit(t->task[5]);
+	test_pass(test, 5);
+	expect_group(test, 0, 3, 0, NULL);
+	KUNIT_EXPECT_GE(test, test_counted(PROXY_DEGRADED_EXITING), exiting + 3);
 }
 
 static struct task_struct *test_waits_for(struct proxy_test *t, int task,
@@ -557,9 +733,6 @@ static void park_cycle(struct kunit *test)
 	/* 2 does not sleep any more. */
 	test_claim(t, 2);
 	KUNIT_EXPECT_EQ(test, test_parked_cycle(t, 0), -1);
-	test_claim(t, 0);
-	test_claim(t, 1);
-	test_claim(t, 3);
 }
 
 static void park_drop(struct kunit *test)
@@ -567,19 +740,17 @@ static void park_drop(struct kunit *test)
 	struct proxy_test *t = test->priv;
 	unsigned long busy = test_counted(PROXY_DEGRADED_BUSY);
 
-	test_block(t, 1, 0);
-	test_block(t, 2, 1);
-	test_block(t, 3, 0);
-	test_park(test, 1, 0, 100, true);
-	test_park(test, 2, 0, 100, true);
-	test_park(test, 3, 0, 100, true);
-	proxy_drop(&t->task[0]->proxy.donors,
-		   blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[0]));
-	KUNIT_EXPECT_NULL(test, t->task[1]->proxy.queue);
-	KUNIT_EXPECT_NULL(test, t->task[3]->proxy.queue);
-	KUNIT_EXPECT_PTR_EQ(test, test_first(t, 0, 0), t->task[2]);
+	test_own(t, 0, 0, TEST_MUTEX_WAITERS);
+	test_own(t, 1, 0, TEST_MUTEX_WAITERS);
+	test_block_and_park(test, 1, 0, 0, 100);
+	test_block_and_park(test, 2, 1, 0, 100);
+	test_block_and_park(test, 3, 0, 0, 100);
+	local_irq_disable();
+	proxy_drop(test_group(t, 0), PROXY_DEGRADED_BUSY);
+	local_irq_enable();
+	expect_group(test, 0, 2, 0, NULL);
+	expect_group(test, 1, 1, 0, t->task[0]);
 	KUNIT_EXPECT_GE(test, test_counted(PROXY_DEGRADED_BUSY), busy + 2);
-	test_claim(t, 2);
 }
 #endif /* CONFIG_SMP */
 
@@ -618,11 +789,17 @@ static struct kunit_case proxy_test_cases[] = {
 	KUNIT_CASE(walk_other_cpu),
 	KUNIT_CASE(walk_unlocked_not_at_home),
 	KUNIT_CASE(park_best_first),
+	KUNIT_CASE(park_urgent),
+	KUNIT_CASE(park_urgent_chain),
 	KUNIT_CASE(park_by_lock),
+	KUNIT_CASE(park_group_moves),
 	KUNIT_CASE(park_on_exiting),
-	KUNIT_CASE(park_pass_on),
-	KUNIT_CASE(park_pass_on_bound),
-	KUNIT_CASE(park_pass_on_to_exiting),
+	KUNIT_CASE(park_on_former),
+	KUNIT_CASE(park_on_member),
+	KUNIT_CASE(pass_on_to_next),
+	KUNIT_CASE(pass_on_to_owner),
+	KUNIT_CASE(pass_on_to_best),
+	KUNIT_CASE(pass_on_to_exiting),
 	KUNIT_CASE(park_cycle),
 	KUNIT_CASE(park_drop),
 #endif
@@ -633,6 +810,7 @@ static struct kunit_case proxy_test_cases[] = {
 static struct kunit_suite proxy_test_suite = {
 	.name = "sched_proxy",
 	.init = proxy_test_init,
+	.exit = proxy_test_exit,
 	.test_cases = proxy_test_cases,
 };
 

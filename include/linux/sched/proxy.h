@@ -182,7 +182,7 @@ static inline struct task_struct *sched_proxy_waiter(enum blocked_on_type type,
  * current because of @lock are parked on @next, or find the owner themselves.
  *
  * Context: any, preemption off since @next was found to be a waiter, no
- * wait_lock held; after the wakeups.
+ * wait_lock held; best before the wakeups, so that @next comes with the others.
  */
 static inline void sched_proxy_unlock(enum blocked_on_type type,
 				      const void *lock,

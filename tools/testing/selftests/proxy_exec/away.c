@@ -745,7 +745,8 @@ TEST_F(away, load_avg)
 {
 	struct px *px = self->px;
 	int rounds = px_timing() ? 250 : 500;
-	struct px_actor *owner = px_actor(px, OWNER_CPU, PX_FAIR(0));
+	/* Worse than both, so that both have something to give */
+	struct px_actor *owner = px_actor(px, OWNER_CPU, PX_FAIR(5));
 	struct tpe_op *last[2];
 	long long load[3], min[3] = { 0, 1 << 20, 1 << 20 }, max = 0;
 	int i, cpu, n = 0;
