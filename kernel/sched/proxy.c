@@ -454,10 +454,11 @@ static void proxy_post(struct rq *rq, struct task_struct *p, int key)
 
 void __proxy_claim(struct task_struct *p)
 {
-	struct sched_proxy_queue *q = smp_load_acquire(&p->proxy.queue);
+	struct sched_proxy_queue *q;
 
 	lockdep_assert_held(&p->pi_lock);
 
+	q = smp_load_acquire(&p->proxy.queue); /* pairs with __proxy_take() */
 	if (q)
 		proxy_take(p, q);
 	if (p->proxy.home >= 0)
@@ -1032,6 +1033,7 @@ static bool proxy_stands(struct task_struct *owner)
 {
 	unsigned int state;
 
+	/* Before where and how: see proxy_owner_here() */
 	if (smp_load_acquire(&owner->on_rq)) {
 		/* A donor that is blocked is not what runs. */
 		if (READ_ONCE(cpu_rq(task_cpu(owner))->donor) == owner)
@@ -1958,15 +1960,13 @@ static void proxy_return(struct task_struct *p)
 static void proxy_pass_on(unsigned long word, struct task_struct *next)
 {
 	struct sched_proxy_queue *q = proxy_bucket(word);
-	struct task_struct *owner, *from = current, *wake = NULL;
+	struct task_struct *owner, *from = current, *wake;
 	struct sched_proxy_group *group;
 	int tries;
 
 	guard(irqsave)();
 	scoped_guard(raw_spinlock, &q->lock) {
 		for (tries = 0; tries < PROXY_MAX_TRIES; tries++) {
-			enum lock_owner_state state;
-
 			/* As long as somebody waits for it the lock exists. */
 			group = proxy_find_group(q, word);
 			if (!group || group->owner != from)
@@ -1974,16 +1974,17 @@ static void proxy_pass_on(unsigned long word, struct task_struct *next)
 
 			/* The likely case first */
 			owner = tries || next == current ? NULL : next;
-			if (!owner) {
-				state = blocked_on_owner(word, &owner);
-				if (state == LOCK_UNOWNED)
-					owner = wake = proxy_group_first(group);
-				else if (state == LOCK_OWNER_UNKNOWN)
-					owner = NULL;
-			}
-			if (!owner) {
+			wake = NULL;
+			switch (owner ? LOCK_OWNED : blocked_on_owner(word, &owner)) {
+			case LOCK_UNOWNED:
+				wake = proxy_group_first(group);
+				owner = wake;
+				break;
+			case LOCK_OWNER_UNKNOWN:
 				proxy_drop(group, PROXY_DEGRADED_UNKNOWN);
 				return;
+			default:
+				break;
 			}
 
 			if (!group->nr_urgent) {

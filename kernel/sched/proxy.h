@@ -129,7 +129,8 @@ static inline bool proxy_demote(struct rq *rq, struct task_struct *p,
 static inline void proxy_claim(struct task_struct *p)
 {
 	if (sched_proxy_exec() &&
-	    unlikely(smp_load_acquire(&p->proxy.queue) || p->proxy.home >= 0))
+	    unlikely(smp_load_acquire(&p->proxy.queue) || /* [__proxy_take()] */
+		     p->proxy.home >= 0))
 		__proxy_claim(p);
 }
 
@@ -175,7 +176,7 @@ static inline void proxy_undelayed(struct rq *rq, struct task_struct *p)
 	if (!sched_proxy_exec())
 		return;
 
-	smp_mb();
+	smp_mb(); /* sched_delayed first, see proxy_stands() */
 	if (unlikely(proxy_has_donors(p)))
 		__proxy_note(rq, p);
 }

@@ -102,6 +102,108 @@ TEST_F(sleeping, deadline_other_cpu)
 }
 
 /*
+ * None of the waiters is better than the owner, so none is enqueued at once. But
+ * if the owner has to wait, they all come, and it runs on the shares of four.
+ */
+TEST_F(sleeping, equals_add_up)
+{
+	struct px *px = self->px;
+	struct px_actor *owner = px_actor(px, 1, PX_FAIR(0));
+	struct tpe_op *nap, *lock[3];
+	uint64_t first = ~0ULL;
+	unsigned int ratio;
+	int i;
+
+	px_wait(owner, PX_GO);
+	px_lock(owner, 0);
+	px_set(owner, PX_HELD);
+	nap = px_sleep(owner, MS(15));
+	px_burn(owner, MS(60));
+	px_unlock(owner, 0);
+	px_hog(px, 1, PX_FAIR(0), MS(300));
+
+	for (i = 0; i < 3; i++) {
+		struct px_actor *waiter = px_actor(px, 2, PX_FAIR(0));
+
+		px_wait(waiter, PX_HELD);
+		px_sleep(waiter, MS(3 + i));
+		lock[i] = px_lock(waiter, 0);
+		px_unlock(waiter, 0);
+	}
+	ASSERT_EQ(0, px_run(px, 15000));
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(0, lock[i]->ret);
+		EXPECT_EQ(2, lock[i]->cpu);
+		if (lock[i]->end < first)
+			first = lock[i]->end;
+	}
+	ratio = (first - nap->start - MS(15)) * 100 / MS(60);
+	TH_LOG("ratio %u.%02u", ratio / 100, ratio % 100);
+	if (px_counts(px))
+		EXPECT_EQ(3, px_delta(px, "injected"));
+	if (!px_timing())
+		return;
+	if (px->on)
+		EXPECT_LE(ratio, 150);
+	if (!px->on)
+		EXPECT_GE(ratio, 180);
+}
+
+/*
+ * Four waiters are parked and no better than their owners, and become better
+ * before these wake up, at four times in a tick: each owner runs at once.
+ */
+TEST_F(sleeping, raised_while_parked)
+{
+	struct px *px = self->px;
+	struct px_actor *owner, *waiter[4];
+	struct tpe_op *nap[4], *lock[4];
+	uint64_t late = 0;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		owner = px_actor(px, 1, PX_FAIR(19));
+		px_wait(owner, PX_GO);
+		px_lock(owner, i);
+		px_set(owner, PX_HELD);
+		nap[i] = px_sleep(owner, MS(40) + i * US(5250));
+		px_burn(owner, US(100));
+		px_unlock(owner, i);
+
+		waiter[i] = px_actor(px, 2, PX_FAIR(19));
+		px_wait(waiter[i], PX_HELD);
+		px_sleep(waiter[i], MS(5));
+		lock[i] = px_lock(waiter[i], i);
+		px_unlock(waiter[i], i);
+	}
+	owner = px_actor(px, 1, PX_FIFO(40));
+	px_wait(owner, PX_HELD);
+	px_sleep(owner, MS(10));
+	px_burn(owner, MS(100));
+
+	ASSERT_EQ(0, px_go(px));
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, px_wait_blocked(waiter[i], lock[i], 5000));
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, px_set_attr(waiter[i]->pid, PX_FIFO(60)));
+		EXPECT_EQ('D', px_state(waiter[i]->pid));
+	}
+	ASSERT_EQ(0, px_join(px, 15000));
+	for (i = 0; i < 4; i++) {
+		EXPECT_EQ(0, lock[i]->ret);
+		late += lock[i]->end - nap[i]->start - MS(40) -
+			i * US(5250) - US(100);
+	}
+	TH_LOG("%llu us", (unsigned long long)late / 1000);
+	if (px_counts(px))
+		EXPECT_GE(px_delta(px, "replaced"), 4);
+	if (px_timing() && px->on)
+		EXPECT_LE(late, US(800));
+	if (px_timing() && !px->on)
+		EXPECT_GE(late, MS(40));
+}
+
+/*
  * Having had more than its share, a task that goes to sleep stays queued for a
  * while (H14). It sleeps all the same: those that come then are parked.
  */
