@@ -957,6 +957,7 @@ static bool proxy_park(struct task_struct *p, struct task_struct *owner, int key
 	unsigned long word = READ_ONCE(p->blocked_on);
 	struct sched_proxy_queue *q = proxy_bucket(word);
 	struct sched_proxy_group *group;
+	bool rebound;
 
 	guard(raw_spinlock)(&q->lock);
 
@@ -966,7 +967,8 @@ static bool proxy_park(struct task_struct *p, struct task_struct *owner, int key
 
 	group = proxy_find_group(q, word);
 	/* An owner that has been is not to take the others away from the next. */
-	if (group && group->owner != owner && !proxy_owns(word, owner))
+	rebound = group && group->owner != owner;
+	if (rebound && !proxy_owns(word, owner))
 		return false;
 	if (!group) {
 		group = &p->proxy.group;
@@ -1000,13 +1002,12 @@ static bool proxy_park(struct task_struct *p, struct task_struct *owner, int key
 	}
 
 	/*
-	 * The owner need not have seen them. They go with @p, which looks for
-	 * another.
+	 * An owner that has got them just now need not have seen them. They go
+	 * with @p, which looks for another.
 	 */
 	__proxy_take(p, q);
-	group = proxy_find_group(q, word);
-	if (group)
-		proxy_bind(group, p);
+	if (rebound)
+		proxy_bind(proxy_find_group(q, word), p);
 	return false;
 }
 
@@ -1592,6 +1593,9 @@ static void proxy_settle(struct task_struct *owner)
 		if (owner->proxy.queue != q)
 			return;
 		group = proxy_find_group(q, owner->blocked_on);
+		/* About to be woken: see proxy_pass_on() */
+		if (group->owner == owner)
+			return;
 		group->nr_urgent += !owner->proxy.urges;
 		owner->proxy.urges = true;
 		owner = group->owner;

@@ -745,8 +745,7 @@ TEST_F(away, load_avg)
 {
 	struct px *px = self->px;
 	int rounds = px_timing() ? 250 : 500;
-	/* Worse than both, so that both have something to give */
-	struct px_actor *owner = px_actor(px, OWNER_CPU, PX_FAIR(5));
+	struct px_actor *owner = px_actor(px, OWNER_CPU, PX_FAIR(0));
 	struct tpe_op *last[2];
 	long long load[3], min[3] = { 0, 1 << 20, 1 << 20 }, max = 0;
 	int i, cpu, n = 0;
@@ -759,7 +758,8 @@ TEST_F(away, load_avg)
 	px_burn(owner, US(100));
 	px_op(owner, TPE_LOOP, 1, rounds);
 	for (i = 0; i < 2; i++) {
-		struct px_actor *a = px_actor(px, HOME, PX_FAIR(i ? 0 : -10));
+		/* Better than the owner, or it would be left to the tick */
+		struct px_actor *a = px_actor(px, HOME, PX_FAIR(i ? -1 : -10));
 
 		px_wait(a, PX_HELD);
 		px_lock(a, 0);
