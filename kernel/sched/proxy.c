@@ -864,8 +864,8 @@ static enum proxy_stat proxy_follow(struct rq *rq, struct task_struct *p,
 	}
 }
 
-/* @p has parked donors, and is about to wait for a CPU. */
-static void proxy_list(struct rq *rq, struct task_struct *p)
+/* @p has parked donors, and is about to wait for a CPU. Is there a @hurry? */
+static void proxy_list(struct rq *rq, struct task_struct *p, bool hurry)
 {
 	lockdep_assert_rq_held(rq);
 
@@ -873,7 +873,7 @@ static void proxy_list(struct rq *rq, struct task_struct *p)
 		p->proxy.listed = true;
 		list_add_tail(&p->proxy.pending, &rq->proxy_pending);
 	}
-	if (READ_ONCE(p->proxy.urged)) {
+	if (hurry && READ_ONCE(p->proxy.urged)) {
 		rq->proxy_feed = true;
 		rq->proxy_work = true;
 	}
@@ -889,7 +889,7 @@ void __proxy_note(struct rq *rq, struct task_struct *p)
 	if (task_current(rq, p) || p->se.sched_delayed)
 		return;
 
-	proxy_list(rq, p);
+	proxy_list(rq, p, true);
 	if (!READ_ONCE(p->proxy.urged))
 		return;
 	/* A throttled deadline task can be left on a CPU that is gone. */
@@ -945,6 +945,20 @@ static bool proxy_improves(struct task_struct *p, struct task_struct *owner)
 	/* A group has its own share, and its own limit. */
 	return task_group(p) != task_group(owner) ||
 	       (task_has_idle_policy(owner) && !task_has_idle_policy(p));
+}
+
+/*
+ * Blocked tasks on one runqueue. When a lock has changed hands, those on the
+ * runqueue that wait for it have to leave, in one __schedule() if they are picked
+ * one after the other.
+ */
+#define PROXY_MAX_BLOCKED	32
+
+/* May @p be left, or put, on @rq? As one more, or as who is picked next. */
+static bool proxy_room(struct rq *rq, struct task_struct *p)
+{
+	return rq->proxy_blocked < PROXY_MAX_BLOCKED ||
+	       p->prio < rq->donor->prio || READ_ONCE(p->proxy.urged);
 }
 
 /*
@@ -1059,7 +1073,7 @@ static bool proxy_note_remote(struct rq *rq, struct task_struct *owner)
 		return false;
 	here = proxy_owner_here(there, owner);
 	if (here && !task_current(there, owner))
-		proxy_list(there, owner);
+		proxy_list(there, owner, false);
 	raw_spin_rq_unlock(there);
 	return here;
 }
@@ -1074,11 +1088,12 @@ static bool proxy_leaves(struct rq *rq, struct task_struct *p,
 {
 	if (proxy_owner_here(rq, owner)) {
 		/* Who has lent it the time would have to be looked after, too. */
-		if (rq->donor != p || proxy_improves(p, owner) ||
+		if (rq->donor != p ||
+		    (proxy_improves(p, owner) && proxy_room(rq, p)) ||
 		    !proxy_class(owner->sched_class) ||
 		    !proxy_park(p, owner, p->prio))
 			return false;
-		__proxy_note(rq, owner);
+		proxy_list(rq, owner, false);
 		proxy_count(PROXY_PARKED_QUEUED);
 		return true;
 	}
@@ -1506,6 +1521,8 @@ static enum proxy_stat proxy_may_inject(struct rq *rq, struct task_struct *p,
 	/* It can still be a link for those that wait for it. */
 	if (proxy_throttled(rq, p) && !proxy_has_donors(p))
 		return PROXY_THROTTLED;
+	if (!proxy_room(rq, p))
+		return PROXY_PARKED_QUEUED;
 
 	return PROXY_INJECTED;
 }
@@ -1678,11 +1695,11 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 {
 	bool wait = !hint;
 	unsigned long word = READ_ONCE(p->blocked_on);
+	enum proxy_stat what, late = PROXY_PARKED_QUEUED;
 	enum lock_owner_state state;
-	enum proxy_stat what;
 	struct task_struct *owner;
 	bool queued, settle = true;
-	bool throttled = false;
+	bool hurry = true;
 	int key = p->prio;
 	struct rq_flags rf;
 	struct rq *rq;
@@ -1721,14 +1738,18 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 		}
 		if (what == PROXY_INJECTED)
 			proxy_inject(rq, p);
-		if (what != PROXY_THROTTLED) {
+		if (what != PROXY_THROTTLED && what != PROXY_PARKED_QUEUED) {
 			rq_unlock(rq, &rf);
 			return what;
 		}
-		throttled = true;
-	}
-	if (throttled || (queued && state == LOCK_OWNER_UNKNOWN))
+		hurry = false;
+		late = what;
+		if (late == PROXY_THROTTLED)
+			key = PROXY_KEY_LAST;
+	} else if (queued && state == LOCK_OWNER_UNKNOWN) {
+		hurry = false;
 		key = PROXY_KEY_LAST;
+	}
 
 	if (!proxy_park(p, owner, key)) {
 		rq_unlock(rq, &rf);
@@ -1739,9 +1760,9 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 		if (task_current(rq, owner)) {
 			what = PROXY_PARKED_RUNNING;
 		} else {
-			what = throttled ? PROXY_THROTTLED : PROXY_PARKED_QUEUED;
-			proxy_list(rq, owner);
-			if (p->proxy.urges && key != PROXY_KEY_LAST)
+			what = late;
+			proxy_list(rq, owner, hurry);
+			if (p->proxy.urges && hurry)
 				resched_curr(rq);
 		}
 	} else if (task_on_rq_migrating(owner)) {
@@ -1870,7 +1891,7 @@ static bool proxy_feed(struct task_struct *owner)
 			back = back ?: p;
 	}
 
-	return urges;
+	return urges && !back;
 }
 
 /* Is @p, which is listed here, something else than queued here? */
@@ -2047,7 +2068,7 @@ void __proxy_picked(struct rq *rq, struct task_struct *prev,
 
 	if (prev != next && proxy_has_donors(prev) && task_on_rq_queued(prev) &&
 	    !prev->se.sched_delayed)
-		proxy_list(rq, prev);
+		proxy_list(rq, prev, true);
 	proxy_dequeued(next);
 	/* Nobody else can look after them on a CPU that goes idle. */
 	rq->proxy_feed |= next == rq->idle;
