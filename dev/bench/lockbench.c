@@ -80,6 +80,53 @@ static void lb_sleep(u64 ns)
 	schedule_hrtimeout_range(&t, 0, HRTIMER_MODE_REL);
 }
 
+/*
+ * Threads and the end of them: when the last one is through, and when all are
+ * gone. The one who waits does not run in between, and nobody is in the text of
+ * this module any more when it returns.
+ */
+struct lb_crew {
+	atomic_t running;	/* and one for who waits */
+	int nr;
+	struct completion last;
+	struct completion gone;
+};
+
+static void lb_crew_init(struct lb_crew *crew)
+{
+	atomic_set(&crew->running, 1);
+	crew->nr = 0;
+	init_completion(&crew->last);
+	init_completion(&crew->gone);
+}
+
+static void lb_crew_start(struct lb_crew *crew, struct task_struct *p)
+{
+	atomic_inc(&crew->running);
+	crew->nr++;
+	wake_up_process(p);
+}
+
+static void __noreturn lb_crew_end(struct lb_crew *crew)
+{
+	if (atomic_dec_and_test(&crew->running))
+		complete(&crew->last);
+	kthread_complete_and_exit(&crew->gone, 0);
+}
+
+/* Returns when the last one was through. */
+static u64 lb_crew_wait(struct lb_crew *crew)
+{
+	u64 t;
+
+	if (!atomic_dec_and_test(&crew->running))
+		wait_for_completion(&crew->last);
+	t = lb_now();
+	while (crew->nr--)
+		wait_for_completion(&crew->gone);
+	return t;
+}
+
 enum lb_lock { LB_MUTEX, LB_WW, LB_READ, LB_WRITE, LB_NONE };
 static const char * const lb_locks[] = { "mutex", "ww", "read", "write", NULL };
 
@@ -185,9 +232,8 @@ struct lb_contend {
 	u64 section;
 	u64 gap;
 	atomic_t left;
-	atomic_t running;
 	struct completion start;
-	struct completion done;
+	struct lb_crew crew;
 	atomic64_t waited;
 	u64 longest;		/* under lb_mutex or lb_sem */
 };
@@ -231,9 +277,7 @@ static int lb_contend_thread(void *data)
 		atomic64_add(t, &c->waited);
 		lb_spin(c->gap);
 	}
-	if (atomic_dec_and_test(&c->running))
-		complete(&c->done);
-	return 0;
+	lb_crew_end(&c->crew);
 }
 
 static int lb_contend(enum lb_lock lock, enum lb_owner owner, int threads,
@@ -250,24 +294,17 @@ static int lb_contend(enum lb_lock lock, enum lb_owner owner, int threads,
 	if (threads < 1 || threads > 1024)
 		return -EINVAL;
 	init_completion(&c.start);
-	init_completion(&c.done);
-	/* Of its own, until all have been made */
-	atomic_set(&c.running, 1);
+	lb_crew_init(&c.crew);
 	for (i = 0; i < threads; i++) {
 		t = kthread_create(lb_contend_thread, &c, "lb/%d", i);
 		if (IS_ERR(t))
 			break;
-		atomic_inc(&c.running);
-		wake_up_process(t);
+		lb_crew_start(&c.crew, t);
 	}
 	lb_sleep(2 * NSEC_PER_MSEC);
 	start = lb_now();
 	complete_all(&c.start);
-	if (!atomic_dec_and_test(&c.running))
-		wait_for_completion(&c.done);
-	start = lb_now() - start;
-	/* The last one has yet to return from complete(). */
-	lb_sleep(2 * NSEC_PER_MSEC);
+	start = lb_crew_wait(&c.crew) - start;
 	if (i < threads)
 		return -ENOMEM;
 
@@ -294,8 +331,7 @@ struct lb_tree {
 	bool sleeps;		/* the root, instead of being preempted */
 	u64 sleep;		/* of the ticker, or the root */
 	atomic_t ready;		/* tasks that are about to wait */
-	atomic_t running;
-	struct completion done;
+	struct lb_crew crew;
 	bool go;
 	bool stop;
 	unsigned long ticks;
@@ -327,12 +363,6 @@ static void lb_nice(struct task_struct *p, int nice)
 	sched_setattr_nocheck(p, &attr);
 }
 
-static void lb_tree_end(struct lb_tree *tree)
-{
-	if (atomic_dec_and_test(&tree->running))
-		complete(&tree->done);
-}
-
 static void lb_saw(struct lb_tree *tree, u64 gap)
 {
 	tree->gap = min(tree->gap, gap);
@@ -353,8 +383,7 @@ static int lb_ticker(void *data)
 			WRITE_ONCE(tree->ticks, tree->ticks + 1);
 		}
 	}
-	lb_tree_end(tree);
-	return 0;
+	lb_crew_end(&tree->crew);
 }
 
 static void lb_root_preempted(struct lb_tree *tree)
@@ -413,8 +442,7 @@ static int lb_root(void *data)
 	mutex_unlock(&node->lock);
 	t = lb_now();
 	tree->unlock = t - tree->begin;
-	lb_tree_end(tree);
-	return 0;
+	lb_crew_end(&tree->crew);
 }
 
 static int lb_child(void *data)
@@ -426,8 +454,7 @@ static int lb_child(void *data)
 	mutex_lock(&node->parent->lock);
 	mutex_unlock(&node->parent->lock);
 	mutex_unlock(&node->lock);
-	lb_tree_end(node->tree);
-	return 0;
+	lb_crew_end(&node->tree->crew);
 }
 
 static struct task_struct *lb_start(struct lb_tree *tree, int (*fn)(void *),
@@ -438,8 +465,7 @@ static struct task_struct *lb_start(struct lb_tree *tree, int (*fn)(void *),
 	if (IS_ERR(p))
 		return p;
 	kthread_bind(p, cpu);
-	atomic_inc(&tree->running);
-	wake_up_process(p);
+	lb_crew_start(&tree->crew, p);
 	return p;
 }
 
@@ -479,8 +505,7 @@ static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 	tree->sleeps = sleeps;
 	tree->sleep = (sleeps ? 200 : 50) * NSEC_PER_USEC;
 	tree->gap = U64_MAX;
-	init_completion(&tree->done);
-	atomic_set(&tree->running, 1);
+	lb_crew_init(&tree->crew);
 
 	for (i = 0; i < nr; i++) {
 		struct lb_node *node = &tree->node[i];
@@ -509,10 +534,7 @@ static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 	if (!IS_ERR(p) && !sleeps)
 		lb_fifo(p, 90);
 	WRITE_ONCE(tree->go, true);
-	if (!atomic_dec_and_test(&tree->running))
-		wait_for_completion(&tree->done);
-	drained = lb_now() - tree->begin;
-	lb_sleep(2 * NSEC_PER_MSEC);
+	drained = lb_crew_wait(&tree->crew) - tree->begin;
 
 	if (i == nr && !IS_ERR(p)) {
 		lb_say("gap %llu\n", tree->gap);
