@@ -9,13 +9,14 @@
  *					mutex, ww, read or write
  *   contend LOCK OWNER THREADS SECTION GAP OPS
  *					OPS sections of SECTION ns in all, GAP ns
- *					apart; OWNER spins, sleeps, or yields
+ *					apart; OWNER spins, sleeps, or yields;
+ *					switches and migrations are per section
  *   tree FANOUT DEPTH SPREAD SLEEPS ROUNDS
  *					a tree of tasks, each waiting for its
- *					parent's lock, on this CPU or two others;
- *					the root is preempted, or sleeps and
- *					finds its CPU busy, and unlocks at last
- *   sizes				of what the series grows
+ *					parent's lock, on this CPU, where each has
+ *					more priority than those before, or two
+ *					others; the root is preempted, or sleeps
+ *					and finds its CPU busy, and unlocks at last
  *
  * Times are in ns, of the clock that counts instructions under -icount.
  */
@@ -235,6 +236,8 @@ struct lb_contend {
 	struct completion start;
 	struct lb_crew crew;
 	atomic64_t waited;
+	atomic64_t switches;
+	atomic64_t migrations;
 	u64 longest;		/* under lb_mutex or lb_sem */
 };
 
@@ -277,7 +280,16 @@ static int lb_contend_thread(void *data)
 		atomic64_add(t, &c->waited);
 		lb_spin(c->gap);
 	}
+	atomic64_add(current->nvcsw + current->nivcsw, &c->switches);
+	atomic64_add(current->se.nr_migrations, &c->migrations);
 	lb_crew_end(&c->crew);
+}
+
+static void lb_say_per_op(const char *what, u64 n, int ops)
+{
+	u64 hundredths = div_u64(n * 100, ops);
+
+	lb_say("%s %llu.%02llu\n", what, hundredths / 100, hundredths % 100);
 }
 
 static int lb_contend(enum lb_lock lock, enum lb_owner owner, int threads,
@@ -311,6 +323,8 @@ static int lb_contend(enum lb_lock lock, enum lb_owner owner, int threads,
 	lb_say("op %llu\n", div_u64(start, ops));
 	lb_say("wait %llu\n", div_u64(atomic64_read(&c.waited), ops));
 	lb_say("longest %llu\n", c.longest);
+	lb_say_per_op("switches", atomic64_read(&c.switches), ops);
+	lb_say_per_op("migrations", atomic64_read(&c.migrations), ops);
 	return 0;
 }
 
@@ -329,6 +343,7 @@ struct lb_tree {
 	struct lb_node *node;
 	int rounds;
 	bool sleeps;		/* the root, instead of being preempted */
+	bool spins;		/* while the others come */
 	u64 sleep;		/* of the ticker, or the root */
 	atomic_t ready;		/* tasks that are about to wait */
 	struct lb_crew crew;
@@ -428,8 +443,14 @@ static int lb_root(void *data)
 
 	mutex_lock(&node->lock);
 	atomic_inc(&tree->ready);
-	while (!READ_ONCE(tree->go))
-		lb_sleep(NSEC_PER_MSEC);
+	/*
+	 * One that never sleeps keeps all that wait on its CPU queued. QEMU takes
+	 * long over a pause.
+	 */
+	while (!READ_ONCE(tree->go)) {
+		if (!tree->spins)
+			lb_sleep(NSEC_PER_MSEC);
+	}
 	if (tree->sleeps)
 		lb_root_sleeps(tree);
 	else
@@ -458,13 +479,16 @@ static int lb_child(void *data)
 }
 
 static struct task_struct *lb_start(struct lb_tree *tree, int (*fn)(void *),
-				    void *data, int cpu, const char *name)
+				    void *data, int cpu, int prio,
+				    const char *name)
 {
 	struct task_struct *p = kthread_create(fn, data, "lb/%s", name);
 
 	if (IS_ERR(p))
 		return p;
 	kthread_bind(p, cpu);
+	if (prio)
+		lb_fifo(p, prio);
 	lb_crew_start(&tree->crew, p);
 	return p;
 }
@@ -503,6 +527,7 @@ static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 	}
 	tree->rounds = rounds;
 	tree->sleeps = sleeps;
+	tree->spins = !sleeps && !spread;
 	tree->sleep = (sleeps ? 200 : 50) * NSEC_PER_USEC;
 	tree->gap = U64_MAX;
 	lb_crew_init(&tree->crew);
@@ -517,7 +542,8 @@ static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 	}
 	for (i = 0; i < nr; i++) {
 		p = lb_start(tree, i ? lb_child : lb_root, &tree->node[i],
-			     !i || !spread ? LB_CPU : 2 + i % 2, i ? "w" : "root");
+			     !i || !spread ? LB_CPU : 2 + i % 2,
+			     i && tree->spins ? min(i, 89) : 0, i ? "w" : "root");
 		if (IS_ERR(p))
 			break;
 		/* One level at a time: its parent's lock has been taken. */
@@ -528,11 +554,9 @@ static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 	}
 	lb_settle(tree, i);
 	/* The last one is in a hurry. */
-	if (!IS_ERR(p) && nr > 1)
+	if (!IS_ERR(p) && nr > 1 && !tree->spins)
 		lb_fifo(p, 50);
-	p = lb_start(tree, lb_ticker, tree, LB_CPU, "ticker");
-	if (!IS_ERR(p) && !sleeps)
-		lb_fifo(p, 90);
+	p = lb_start(tree, lb_ticker, tree, LB_CPU, sleeps ? 0 : 90, "ticker");
 	WRITE_ONCE(tree->go, true);
 	drained = lb_crew_wait(&tree->crew) - tree->begin;
 
@@ -570,12 +594,6 @@ static int lb_command(char *line)
 	}
 	if (sscanf(line, "tree %d %d %d %d %d", &a, &b, &c, &d, &e) == 5)
 		return lb_tree(a, b, c, d, e);
-	if (!strncmp(line, "sizes", 5)) {
-		lb_say("task_struct %zu\n", sizeof(struct task_struct));
-		lb_say("mutex %zu\n", sizeof(struct mutex));
-		lb_say("rw_semaphore %zu\n", sizeof(struct rw_semaphore));
-		return 0;
-	}
 
 	return -EINVAL;
 }
