@@ -37,7 +37,8 @@
 #include <linux/ww_mutex.h>
 #include <uapi/linux/sched/types.h>
 
-#define LB_CPU		1	/* where what is measured runs */
+/* Where what is measured runs */
+#define LB_CPU		(num_online_cpus() > 1 ? 1 : 0)
 #define LB_BATCHES	64
 #define LB_PAIRS	64
 
@@ -542,7 +543,7 @@ static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 	}
 	for (i = 0; i < nr; i++) {
 		p = lb_start(tree, i ? lb_child : lb_root, &tree->node[i],
-			     !i || !spread ? LB_CPU : 2 + i % 2,
+			     !i || !spread ? LB_CPU : (2 + i % 2) % nr_cpu_ids,
 			     i && tree->spins ? min(i, 89) : 0, i ? "w" : "root");
 		if (IS_ERR(p))
 			break;
