@@ -338,10 +338,12 @@ struct lb_node {
 	struct mutex lock;
 	struct lb_node *parent;
 	struct lb_tree *tree;
+	struct task_struct *task;
 };
 
 struct lb_tree {
 	struct lb_node *node;
+	struct task_struct *ticker;
 	int rounds;
 	bool sleeps;		/* the root, instead of being preempted */
 	bool spins;		/* while the others come */
@@ -479,19 +481,38 @@ static int lb_child(void *data)
 	lb_crew_end(&node->tree->crew);
 }
 
-static struct task_struct *lb_start(struct lb_tree *tree, int (*fn)(void *),
-				    void *data, int cpu, int prio,
-				    const char *name)
+static void lb_start(struct lb_tree *tree, struct task_struct *p, int cpu, int prio)
 {
-	struct task_struct *p = kthread_create(fn, data, "lb/%s", name);
-
-	if (IS_ERR(p))
-		return p;
 	kthread_bind(p, cpu);
 	if (prio)
 		lb_fifo(p, prio);
 	lb_crew_start(&tree->crew, p);
-	return p;
+}
+
+/* All of them before the first runs: kthreadd may have to wait for a CPU then. */
+static int lb_tree_make(struct lb_tree *tree, int nr)
+{
+	struct task_struct *p;
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		p = kthread_create(i ? lb_child : lb_root, &tree->node[i],
+				   i ? "lb/w" : "lb/root");
+		if (IS_ERR(p))
+			break;
+		tree->node[i].task = p;
+	}
+	if (i == nr) {
+		p = kthread_create(lb_ticker, tree, "lb/ticker");
+		if (!IS_ERR(p)) {
+			tree->ticker = p;
+			return 0;
+		}
+	}
+	while (i--)
+		kthread_stop(tree->node[i].task);
+
+	return -ENOMEM;
 }
 
 /* Until @nr are about to wait, and then until they do */
@@ -505,8 +526,7 @@ static void lb_settle(struct lb_tree *tree, int nr)
 static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 {
 	struct lb_tree *tree;
-	struct task_struct *p = NULL;
-	int i, nr = 1, level = 1;
+	int i, ret, nr = 1, level = 1;
 	u64 drained;
 
 	if (fanout < 1 || depth < 0 || rounds < 1)
@@ -532,6 +552,8 @@ static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 	tree->sleep = (sleeps ? 200 : 50) * NSEC_PER_USEC;
 	tree->gap = U64_MAX;
 	lb_crew_init(&tree->crew);
+	/* Not behind those it starts, if that is its CPU, too */
+	lb_fifo(current, 95);
 
 	for (i = 0; i < nr; i++) {
 		struct lb_node *node = &tree->node[i];
@@ -541,39 +563,37 @@ static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 		node->tree = tree;
 		node->parent = i ? &tree->node[(i - 1) / fanout] : NULL;
 	}
+	ret = lb_tree_make(tree, nr);
+	if (ret)
+		goto out;
 	for (i = 0; i < nr; i++) {
-		p = lb_start(tree, i ? lb_child : lb_root, &tree->node[i],
-			     !i || !spread ? LB_CPU : (2 + i % 2) % nr_cpu_ids,
-			     i && tree->spins ? min(i, 89) : 0, i ? "w" : "root");
-		if (IS_ERR(p))
-			break;
+		lb_start(tree, tree->node[i].task,
+			 !i || !spread ? LB_CPU : (2 + i % 2) % nr_cpu_ids,
+			 i && tree->spins ? min(i, 89) : 0);
 		/* One level at a time: its parent's lock has been taken. */
 		if (!i)
-			lb_nice(p, 19);
+			lb_nice(tree->node[i].task, 19);
 		if (fanout == 1 || !i)
 			lb_settle(tree, i + 1);
 	}
-	lb_settle(tree, i);
+	lb_settle(tree, nr);
 	/* The last one is in a hurry. */
-	if (!IS_ERR(p) && nr > 1 && !tree->spins)
-		lb_fifo(p, 50);
-	p = lb_start(tree, lb_ticker, tree, LB_CPU, sleeps ? 0 : 90, "ticker");
+	if (nr > 1 && !tree->spins)
+		lb_fifo(tree->node[nr - 1].task, 50);
+	lb_start(tree, tree->ticker, LB_CPU, sleeps ? 0 : 90);
 	WRITE_ONCE(tree->go, true);
 	drained = lb_crew_wait(&tree->crew) - tree->begin;
 
-	if (i == nr && !IS_ERR(p)) {
-		lb_say("gap %llu\n", tree->gap);
-		lb_say("worst %llu\n", tree->worst);
-		lb_say("unlock %llu\n", tree->unlock);
-		if (nr > 1)
-			lb_say("drain %llu\n", div_u64(drained, nr - 1));
-		i = 0;
-	} else {
-		i = -ENOMEM;
-	}
+	lb_say("gap %llu\n", tree->gap);
+	lb_say("worst %llu\n", tree->worst);
+	lb_say("unlock %llu\n", tree->unlock);
+	if (nr > 1)
+		lb_say("drain %llu\n", div_u64(drained, nr - 1));
+out:
+	lb_nice(current, 0);
 	kvfree(tree->node);
 	kfree(tree);
-	return i;
+	return ret;
 }
 
 static int lb_command(char *line)
