@@ -9,13 +9,14 @@
  *					mutex, ww, read or write
  *   contend LOCK OWNER THREADS SECTION GAP OPS
  *					OPS sections of SECTION ns in all, GAP ns
- *					apart; OWNER spins, sleeps, or yields
+ *					apart; OWNER spins, sleeps, or yields;
+ *					switches and migrations are per section
  *   tree FANOUT DEPTH SPREAD SLEEPS ROUNDS
  *					a tree of tasks, each waiting for its
- *					parent's lock, on this CPU or two others;
- *					the root is preempted, or sleeps and
- *					finds its CPU busy, and unlocks at last
- *   sizes				of what the series grows
+ *					parent's lock, on this CPU, where each has
+ *					more priority than those before, or two
+ *					others; the root is preempted, or sleeps
+ *					and finds its CPU busy, and unlocks at last
  *
  * Times are in ns, of the clock that counts instructions under -icount.
  */
@@ -36,7 +37,8 @@
 #include <linux/ww_mutex.h>
 #include <uapi/linux/sched/types.h>
 
-#define LB_CPU		1	/* where what is measured runs */
+/* Where what is measured runs */
+#define LB_CPU		(num_online_cpus() > 1 ? 1 : 0)
 #define LB_BATCHES	64
 #define LB_PAIRS	64
 
@@ -78,6 +80,53 @@ static void lb_sleep(u64 ns)
 
 	set_current_state(TASK_UNINTERRUPTIBLE);
 	schedule_hrtimeout_range(&t, 0, HRTIMER_MODE_REL);
+}
+
+/*
+ * Threads and the end of them: when the last one is through, and when all are
+ * gone. The one who waits does not run in between, and nobody is in the text of
+ * this module any more when it returns.
+ */
+struct lb_crew {
+	atomic_t running;	/* and one for who waits */
+	int nr;
+	struct completion last;
+	struct completion gone;
+};
+
+static void lb_crew_init(struct lb_crew *crew)
+{
+	atomic_set(&crew->running, 1);
+	crew->nr = 0;
+	init_completion(&crew->last);
+	init_completion(&crew->gone);
+}
+
+static void lb_crew_start(struct lb_crew *crew, struct task_struct *p)
+{
+	atomic_inc(&crew->running);
+	crew->nr++;
+	wake_up_process(p);
+}
+
+static void __noreturn lb_crew_end(struct lb_crew *crew)
+{
+	if (atomic_dec_and_test(&crew->running))
+		complete(&crew->last);
+	kthread_complete_and_exit(&crew->gone, 0);
+}
+
+/* Returns when the last one was through. */
+static u64 lb_crew_wait(struct lb_crew *crew)
+{
+	u64 t;
+
+	if (!atomic_dec_and_test(&crew->running))
+		wait_for_completion(&crew->last);
+	t = lb_now();
+	while (crew->nr--)
+		wait_for_completion(&crew->gone);
+	return t;
 }
 
 enum lb_lock { LB_MUTEX, LB_WW, LB_READ, LB_WRITE, LB_NONE };
@@ -185,10 +234,11 @@ struct lb_contend {
 	u64 section;
 	u64 gap;
 	atomic_t left;
-	atomic_t running;
 	struct completion start;
-	struct completion done;
+	struct lb_crew crew;
 	atomic64_t waited;
+	atomic64_t switches;
+	atomic64_t migrations;
 	u64 longest;		/* under lb_mutex or lb_sem */
 };
 
@@ -231,9 +281,16 @@ static int lb_contend_thread(void *data)
 		atomic64_add(t, &c->waited);
 		lb_spin(c->gap);
 	}
-	if (atomic_dec_and_test(&c->running))
-		complete(&c->done);
-	return 0;
+	atomic64_add(current->nvcsw + current->nivcsw, &c->switches);
+	atomic64_add(current->se.nr_migrations, &c->migrations);
+	lb_crew_end(&c->crew);
+}
+
+static void lb_say_per_op(const char *what, u64 n, int ops)
+{
+	u64 hundredths = div_u64(n * 100, ops);
+
+	lb_say("%s %llu.%02llu\n", what, hundredths / 100, hundredths % 100);
 }
 
 static int lb_contend(enum lb_lock lock, enum lb_owner owner, int threads,
@@ -250,30 +307,25 @@ static int lb_contend(enum lb_lock lock, enum lb_owner owner, int threads,
 	if (threads < 1 || threads > 1024)
 		return -EINVAL;
 	init_completion(&c.start);
-	init_completion(&c.done);
-	/* Of its own, until all have been made */
-	atomic_set(&c.running, 1);
+	lb_crew_init(&c.crew);
 	for (i = 0; i < threads; i++) {
 		t = kthread_create(lb_contend_thread, &c, "lb/%d", i);
 		if (IS_ERR(t))
 			break;
-		atomic_inc(&c.running);
-		wake_up_process(t);
+		lb_crew_start(&c.crew, t);
 	}
 	lb_sleep(2 * NSEC_PER_MSEC);
 	start = lb_now();
 	complete_all(&c.start);
-	if (!atomic_dec_and_test(&c.running))
-		wait_for_completion(&c.done);
-	start = lb_now() - start;
-	/* The last one has yet to return from complete(). */
-	lb_sleep(2 * NSEC_PER_MSEC);
+	start = lb_crew_wait(&c.crew) - start;
 	if (i < threads)
 		return -ENOMEM;
 
 	lb_say("op %llu\n", div_u64(start, ops));
 	lb_say("wait %llu\n", div_u64(atomic64_read(&c.waited), ops));
 	lb_say("longest %llu\n", c.longest);
+	lb_say_per_op("switches", atomic64_read(&c.switches), ops);
+	lb_say_per_op("migrations", atomic64_read(&c.migrations), ops);
 	return 0;
 }
 
@@ -286,16 +338,18 @@ struct lb_node {
 	struct mutex lock;
 	struct lb_node *parent;
 	struct lb_tree *tree;
+	struct task_struct *task;
 };
 
 struct lb_tree {
 	struct lb_node *node;
+	struct task_struct *ticker;
 	int rounds;
 	bool sleeps;		/* the root, instead of being preempted */
+	bool spins;		/* while the others come */
 	u64 sleep;		/* of the ticker, or the root */
 	atomic_t ready;		/* tasks that are about to wait */
-	atomic_t running;
-	struct completion done;
+	struct lb_crew crew;
 	bool go;
 	bool stop;
 	unsigned long ticks;
@@ -327,12 +381,6 @@ static void lb_nice(struct task_struct *p, int nice)
 	sched_setattr_nocheck(p, &attr);
 }
 
-static void lb_tree_end(struct lb_tree *tree)
-{
-	if (atomic_dec_and_test(&tree->running))
-		complete(&tree->done);
-}
-
 static void lb_saw(struct lb_tree *tree, u64 gap)
 {
 	tree->gap = min(tree->gap, gap);
@@ -353,8 +401,7 @@ static int lb_ticker(void *data)
 			WRITE_ONCE(tree->ticks, tree->ticks + 1);
 		}
 	}
-	lb_tree_end(tree);
-	return 0;
+	lb_crew_end(&tree->crew);
 }
 
 static void lb_root_preempted(struct lb_tree *tree)
@@ -399,8 +446,14 @@ static int lb_root(void *data)
 
 	mutex_lock(&node->lock);
 	atomic_inc(&tree->ready);
-	while (!READ_ONCE(tree->go))
-		lb_sleep(NSEC_PER_MSEC);
+	/*
+	 * One that never sleeps keeps all that wait on its CPU queued. QEMU takes
+	 * long over a pause.
+	 */
+	while (!READ_ONCE(tree->go)) {
+		if (!tree->spins)
+			lb_sleep(NSEC_PER_MSEC);
+	}
 	if (tree->sleeps)
 		lb_root_sleeps(tree);
 	else
@@ -413,8 +466,7 @@ static int lb_root(void *data)
 	mutex_unlock(&node->lock);
 	t = lb_now();
 	tree->unlock = t - tree->begin;
-	lb_tree_end(tree);
-	return 0;
+	lb_crew_end(&tree->crew);
 }
 
 static int lb_child(void *data)
@@ -426,21 +478,41 @@ static int lb_child(void *data)
 	mutex_lock(&node->parent->lock);
 	mutex_unlock(&node->parent->lock);
 	mutex_unlock(&node->lock);
-	lb_tree_end(node->tree);
-	return 0;
+	lb_crew_end(&node->tree->crew);
 }
 
-static struct task_struct *lb_start(struct lb_tree *tree, int (*fn)(void *),
-				    void *data, int cpu, const char *name)
+static void lb_start(struct lb_tree *tree, struct task_struct *p, int cpu, int prio)
 {
-	struct task_struct *p = kthread_create(fn, data, "lb/%s", name);
-
-	if (IS_ERR(p))
-		return p;
 	kthread_bind(p, cpu);
-	atomic_inc(&tree->running);
-	wake_up_process(p);
-	return p;
+	if (prio)
+		lb_fifo(p, prio);
+	lb_crew_start(&tree->crew, p);
+}
+
+/* All of them before the first runs: kthreadd may have to wait for a CPU then. */
+static int lb_tree_make(struct lb_tree *tree, int nr)
+{
+	struct task_struct *p;
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		p = kthread_create(i ? lb_child : lb_root, &tree->node[i],
+				   i ? "lb/w" : "lb/root");
+		if (IS_ERR(p))
+			break;
+		tree->node[i].task = p;
+	}
+	if (i == nr) {
+		p = kthread_create(lb_ticker, tree, "lb/ticker");
+		if (!IS_ERR(p)) {
+			tree->ticker = p;
+			return 0;
+		}
+	}
+	while (i--)
+		kthread_stop(tree->node[i].task);
+
+	return -ENOMEM;
 }
 
 /* Until @nr are about to wait, and then until they do */
@@ -454,8 +526,7 @@ static void lb_settle(struct lb_tree *tree, int nr)
 static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 {
 	struct lb_tree *tree;
-	struct task_struct *p = NULL;
-	int i, nr = 1, level = 1;
+	int i, ret, nr = 1, level = 1;
 	u64 drained;
 
 	if (fanout < 1 || depth < 0 || rounds < 1)
@@ -477,10 +548,12 @@ static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 	}
 	tree->rounds = rounds;
 	tree->sleeps = sleeps;
+	tree->spins = !sleeps && !spread;
 	tree->sleep = (sleeps ? 200 : 50) * NSEC_PER_USEC;
 	tree->gap = U64_MAX;
-	init_completion(&tree->done);
-	atomic_set(&tree->running, 1);
+	lb_crew_init(&tree->crew);
+	/* Not behind those it starts, if that is its CPU, too */
+	lb_fifo(current, 95);
 
 	for (i = 0; i < nr; i++) {
 		struct lb_node *node = &tree->node[i];
@@ -490,43 +563,37 @@ static int lb_tree(int fanout, int depth, bool spread, bool sleeps, int rounds)
 		node->tree = tree;
 		node->parent = i ? &tree->node[(i - 1) / fanout] : NULL;
 	}
+	ret = lb_tree_make(tree, nr);
+	if (ret)
+		goto out;
 	for (i = 0; i < nr; i++) {
-		p = lb_start(tree, i ? lb_child : lb_root, &tree->node[i],
-			     !i || !spread ? LB_CPU : 2 + i % 2, i ? "w" : "root");
-		if (IS_ERR(p))
-			break;
+		lb_start(tree, tree->node[i].task,
+			 !i || !spread ? LB_CPU : (2 + i % 2) % nr_cpu_ids,
+			 i && tree->spins ? min(i, 89) : 0);
 		/* One level at a time: its parent's lock has been taken. */
 		if (!i)
-			lb_nice(p, 19);
+			lb_nice(tree->node[i].task, 19);
 		if (fanout == 1 || !i)
 			lb_settle(tree, i + 1);
 	}
-	lb_settle(tree, i);
+	lb_settle(tree, nr);
 	/* The last one is in a hurry. */
-	if (!IS_ERR(p) && nr > 1)
-		lb_fifo(p, 50);
-	p = lb_start(tree, lb_ticker, tree, LB_CPU, "ticker");
-	if (!IS_ERR(p) && !sleeps)
-		lb_fifo(p, 90);
+	if (nr > 1 && !tree->spins)
+		lb_fifo(tree->node[nr - 1].task, 50);
+	lb_start(tree, tree->ticker, LB_CPU, sleeps ? 0 : 90);
 	WRITE_ONCE(tree->go, true);
-	if (!atomic_dec_and_test(&tree->running))
-		wait_for_completion(&tree->done);
-	drained = lb_now() - tree->begin;
-	lb_sleep(2 * NSEC_PER_MSEC);
+	drained = lb_crew_wait(&tree->crew) - tree->begin;
 
-	if (i == nr && !IS_ERR(p)) {
-		lb_say("gap %llu\n", tree->gap);
-		lb_say("worst %llu\n", tree->worst);
-		lb_say("unlock %llu\n", tree->unlock);
-		if (nr > 1)
-			lb_say("drain %llu\n", div_u64(drained, nr - 1));
-		i = 0;
-	} else {
-		i = -ENOMEM;
-	}
+	lb_say("gap %llu\n", tree->gap);
+	lb_say("worst %llu\n", tree->worst);
+	lb_say("unlock %llu\n", tree->unlock);
+	if (nr > 1)
+		lb_say("drain %llu\n", div_u64(drained, nr - 1));
+out:
+	lb_nice(current, 0);
 	kvfree(tree->node);
 	kfree(tree);
-	return i;
+	return ret;
 }
 
 static int lb_command(char *line)
@@ -548,12 +615,6 @@ static int lb_command(char *line)
 	}
 	if (sscanf(line, "tree %d %d %d %d %d", &a, &b, &c, &d, &e) == 5)
 		return lb_tree(a, b, c, d, e);
-	if (!strncmp(line, "sizes", 5)) {
-		lb_say("task_struct %zu\n", sizeof(struct task_struct));
-		lb_say("mutex %zu\n", sizeof(struct mutex));
-		lb_say("rw_semaphore %zu\n", sizeof(struct rw_semaphore));
-		return 0;
-	}
 
 	return -EINVAL;
 }

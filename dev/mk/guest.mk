@@ -2,14 +2,15 @@
 # Kernels, guests and tests. A target with a `##' comment is in `make help'.
 # Variables: CONFIG= a name of dev/config/configs, PROXY=on|off, MODE=icount|
 # mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, SEED=,
-# KERNELS=, ROUNDS=.
+# KERNELS=, ROUNDS=; of bench A=, B=, PHASES=, GUESTS=, WRITE=1.
 
-.PHONY: demo test smoke config kernel boot shell run selftests selftests-debug torture kunit mutants model
+.PHONY: demo test smoke config kernel boot shell run selftests selftests-debug torture kunit mutants model bench
 
 CONFIG ?= lean-on
 KERNELS ?= debug-on kasan-on kcsan-on watch-on
 GUEST_DEPS := deps-base deps-build deps-guest
-export CONFIG KERNELS PROXY MODE SMP MEM APPEND TIMEOUT ACCEL K MINUTES SEED ROUNDS PHASE
+export CONFIG KERNELS PROXY MODE SMP MEM APPEND TIMEOUT ACCEL K MINUTES SEED ROUNDS PHASE \
+	A B PHASES GUESTS WRITE
 unexport CMD
 
 demo: $(GUEST_DEPS) tree ## A priority inversion, its size and its cure, in one table
@@ -56,3 +57,6 @@ mutants: $(GUEST_DEPS) tree ## Faults planted one by one: does a test notice? K=
 
 model: deps-model ## The protocol, checked by spin, and faults that it must find
 	$(Q)dev/modelcheck
+
+bench: $(GUEST_DEPS) deps-bench tree ## What it costs, exactly: K='switch pair' A= B= PHASES=3 WRITE=1
+	$(Q)dev/benchmark $(K)

@@ -26,8 +26,8 @@ deps: ## Install the Debian packages that are missing
 
 # Before a target that needs them; nothing is installed when nothing is missing.
 DEPS := deps-base deps-build deps-guest deps-check deps-model
-.PHONY: $(DEPS)
-$(DEPS): deps-%:
+.PHONY: $(DEPS) deps-bench
+$(DEPS) deps-bench: deps-%:
 	$(Q)dev/deps $*
 
 clean: ## Remove what was built; keep downloads and build/linux
