@@ -292,6 +292,8 @@ static struct sched_proxy_queue *proxy_bucket(unsigned long word)
 }
 
 static void proxy_return(struct task_struct *p);
+static void proxy_pass_on(unsigned long word, struct task_struct *from,
+			  struct task_struct *next);
 
 static void proxy_init_queue(struct sched_proxy_queue *q, bool outbox)
 {
@@ -962,6 +964,34 @@ static bool proxy_room(struct rq *rq, struct task_struct *p)
 }
 
 /*
+ * @p, which is parked on @owner, leaves that queue. The others go with @p, which
+ * looks for another owner, because this one need not have seen them.
+ */
+static void __proxy_unpark(struct task_struct *p, struct sched_proxy_queue *q,
+			   struct task_struct *owner)
+{
+	struct sched_proxy_group *group;
+
+	__proxy_take(p, q);
+	group = proxy_find_group(q, p->blocked_on);
+	if (group && group->owner == owner)
+		proxy_bind(group, p);
+}
+
+static bool proxy_unpark(struct task_struct *p, struct task_struct *owner)
+{
+	struct sched_proxy_queue *q = proxy_bucket(READ_ONCE(p->blocked_on));
+
+	guard(raw_spinlock)(&q->lock);
+
+	if (p->proxy.queue != q)
+		return false;
+
+	__proxy_unpark(p, q, owner);
+	return true;
+}
+
+/*
  * Park @p, which is leaving or has left the runqueue, on @owner.
  *
  * Return: false if that is no longer who owns the lock, or will.
@@ -976,7 +1006,8 @@ static bool proxy_park(struct task_struct *p, struct task_struct *owner, int key
 	guard(raw_spinlock)(&q->lock);
 
 	/* It has released the lock, and waits for it itself. */
-	if (owner->proxy.queue == q && READ_ONCE(owner->blocked_on) == word)
+	if (owner->proxy.queue == q && READ_ONCE(owner->blocked_on) == word &&
+	    !proxy_owns(word, owner))
 		return false;
 
 	group = proxy_find_group(q, word);
@@ -1015,13 +1046,11 @@ static bool proxy_park(struct task_struct *p, struct task_struct *owner, int key
 		return true;
 	}
 
-	/*
-	 * An owner that has got them just now need not have seen them. They go
-	 * with @p, which looks for another.
-	 */
-	__proxy_take(p, q);
+	/* Those that it has had before it passes on by itself. */
 	if (rebound)
-		proxy_bind(proxy_find_group(q, word), p);
+		__proxy_unpark(p, q, group->owner);
+	else
+		__proxy_take(p, q);
 	return false;
 }
 
@@ -1112,7 +1141,7 @@ static bool proxy_leaves(struct rq *rq, struct task_struct *p,
 			return true;
 		}
 		/* If it is not there, it is being woken. */
-		if (!proxy_take(p, proxy_bucket(p->blocked_on)))
+		if (!proxy_unpark(p, owner))
 			return true;
 	}
 	proxy_post(rq, p, 0);
@@ -1796,6 +1825,7 @@ static enum proxy_stat proxy_place(struct task_struct *p,
 {
 	struct task_struct *owner;
 	enum proxy_stat what;
+	unsigned long word;
 	int tries = 0;
 
 	lockdep_assert_irqs_disabled();
@@ -1818,10 +1848,14 @@ static enum proxy_stat proxy_place(struct task_struct *p,
 	/* Off the runqueues a task belongs to where it ran. */
 	if (what != PROXY_INJECTED && p->proxy.home >= 0)
 		proxy_carry(p, p->proxy.home);
+	word = READ_ONCE(p->blocked_on);
 	raw_spin_unlock(&p->pi_lock);
 
 	if (what != PROXY_INJECTED)
 		proxy_count(what);
+	/* It sleeps, and those that went with it must not depend on that. */
+	if (what >= PROXY_DEGRADED_UNKNOWN && proxy_has_donors(p))
+		proxy_pass_on(word, p, NULL);
 	if (what == PROXY_DEGRADED_CYCLE)
 		proxy_report_cycle(p, p);
 	owner = what == PROXY_PARKED_BLOCKED ? proxy_parked_cycle(p) : NULL;
@@ -1869,29 +1903,32 @@ static struct task_struct *proxy_best(struct task_struct *owner, unsigned long w
  */
 static bool proxy_feed(struct task_struct *owner)
 {
+	bool urges, hurry = false, progress = false;
 	struct task_struct *p, *back = NULL;
 	unsigned long word, first = 0;
-	bool urges = false;
 	int i;
 
 	for (i = 0; i < PROXY_FEED_BATCH; i++) {
 		word = proxy_held_word(owner);
 		if (!word)
 			return false;
-		p = proxy_best(owner, word, &urges);
-		if (word == first && !urges)
+		/* All of them had a turn, and nobody was in a hurry. */
+		if (word == first && !hurry)
 			return false;
+		p = proxy_best(owner, word, &urges);
+		hurry = urges || (hurry && word != first);
 		first = first ?: word;
 		if (!p)
 			continue;
 		if (p == back)
 			return false;
-		/* Back where it was: no time to give */
-		if (proxy_place(p, proxy_bucket(word), owner) != PROXY_INJECTED)
+		if (proxy_place(p, proxy_bucket(word), owner) == PROXY_INJECTED)
+			progress = true;
+		else	/* Back where it was: no time to give */
 			back = back ?: p;
 	}
 
-	return urges && !back;
+	return hurry && progress;
 }
 
 /* Is @p, which is listed here, something else than queued here? */
@@ -1977,15 +2014,16 @@ static void proxy_return(struct task_struct *p)
 }
 
 /*
- * Current has released the lock that @word names, or given up waiting for it.
- * Those that are parked on it because of that go on to the owner; or, while there
- * is none, to @next, which is woken to be the one, or else to the best of them,
- * which has to look for itself.
+ * @from has released the lock that @word names, or given up waiting for it, or
+ * waits in a way that helps nobody. Those that are parked on it because of that
+ * go on to the owner; or, while there is none, to @next, which is woken to be the
+ * one, or else to the best of them, which has to look for itself.
  */
-static void proxy_pass_on(unsigned long word, struct task_struct *next)
+static void proxy_pass_on(unsigned long word, struct task_struct *from,
+			  struct task_struct *next)
 {
 	struct sched_proxy_queue *q = proxy_bucket(word);
-	struct task_struct *owner, *from = current, *wake;
+	struct task_struct *owner, *wake;
 	struct sched_proxy_group *group;
 	int tries;
 
@@ -1998,7 +2036,7 @@ static void proxy_pass_on(unsigned long word, struct task_struct *next)
 				return;
 
 			/* The likely case first */
-			owner = tries || next == current ? NULL : next;
+			owner = tries || next == from ? NULL : next;
 			wake = NULL;
 			switch (owner ? LOCK_OWNED : blocked_on_owner(word, &owner)) {
 			case LOCK_UNOWNED:
@@ -2051,7 +2089,8 @@ static void proxy_return(struct task_struct *p)
 {
 }
 
-static void proxy_pass_on(unsigned long word, struct task_struct *next)
+static void proxy_pass_on(unsigned long word, struct task_struct *from,
+			  struct task_struct *next)
 {
 }
 
@@ -2069,7 +2108,10 @@ void __proxy_picked(struct rq *rq, struct task_struct *prev,
 	if (prev != next && proxy_has_donors(prev) && task_on_rq_queued(prev) &&
 	    !prev->se.sched_delayed)
 		proxy_list(rq, prev, true);
-	proxy_dequeued(next);
+	if (next->proxy.listed) {
+		proxy_dequeued(next);
+		sched_update_tick_dependency(rq);
+	}
 	/* Nobody else can look after them on a CPU that goes idle. */
 	rq->proxy_feed |= next == rq->idle;
 	rq->proxy_feed &= !list_empty(&rq->proxy_pending);
@@ -2109,7 +2151,7 @@ void __sched_proxy_unlock(unsigned long word, struct task_struct *next)
 
 	smp_mb(); /* see proxy_still_owner() */
 	if (proxy_has_donors(current))
-		proxy_pass_on(word, next);
+		proxy_pass_on(word, current, next);
 
 	if (!READ_ONCE(rq->proxy_waiter))
 		return;

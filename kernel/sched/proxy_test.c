@@ -580,6 +580,20 @@ static void park_on_former(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, proxy_has_donors(t->task[5]));
 }
 
+/* One was handed the lock, and is still parked when the next one comes. */
+static void park_on_handed(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+
+	test_own(t, 0, 0, TEST_MUTEX_WAITERS);
+	test_block_and_park(test, 1, 0, 0, 10);
+	test_own(t, 0, 1, TEST_MUTEX_WAITERS | TEST_MUTEX_PICKUP);
+	test_block_and_park(test, 2, 0, 1, 10);
+	expect_group(test, 0, 2, 0, t->task[1]);
+	test_claim(t, 1);
+	expect_group(test, 0, 1, 0, t->task[1]);
+}
+
 /* It has released the lock, and waits with the others. */
 static void park_on_member(struct kunit *test)
 {
@@ -619,7 +633,8 @@ static void test_pass(struct kunit *test, int next)
 		test_claim(t, next);
 		test_block(t, next, 0);
 	}
-	proxy_pass_on(test_word(t, 0), next ? t->task[next] : NULL);
+	proxy_pass_on(test_word(t, 0), current,
+		      next ? t->task[next] : NULL);
 	expect_group(test, 1, 1, 0, current);
 	test_claim(t, 3);
 	KUNIT_EXPECT_FALSE(test, proxy_has_donors(current));
@@ -804,6 +819,7 @@ static struct kunit_case proxy_test_cases[] = {
 	KUNIT_CASE(park_group_moves),
 	KUNIT_CASE(park_on_exiting),
 	KUNIT_CASE(park_on_former),
+	KUNIT_CASE(park_on_handed),
 	KUNIT_CASE(park_on_member),
 	KUNIT_CASE(pass_on_to_next),
 	KUNIT_CASE(pass_on_to_owner),
