@@ -4,7 +4,7 @@
 # mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, SEED=,
 # KERNELS=, ROUNDS=.
 
-.PHONY: demo test smoke config kernel boot shell run selftests selftests-debug torture kunit mutants model
+.PHONY: demo test smoke config kernel boot shell run trace selftests selftests-debug torture kunit mutants model
 
 CONFIG ?= lean-on
 KERNELS ?= debug-on kasan-on kcsan-on watch-on
@@ -33,6 +33,9 @@ shell: kernel ## Boot it with a shell on this terminal: CONFIG= PROXY=
 run: export GUEST_CMD = $(value CMD)
 run: kernel ## Run a command in a guest: CMD='...' CONFIG= PROXY= MODE=
 	$(Q)dev/run "$$GUEST_CMD"
+
+trace: $(GUEST_DEPS) tree ## An inversion recorded and drawn, off and on: K=scene (K=list)
+	$(Q)dev/trace $(K)
 
 smoke: $(GUEST_DEPS) tree ## The quickest useful tests, some minutes
 	$(Q)dev/test --smoke
