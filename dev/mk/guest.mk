@@ -4,7 +4,7 @@
 # mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, SEED=,
 # KERNELS=, ROUNDS=.
 
-.PHONY: demo test smoke config kernel boot shell run trace selftests selftests-debug torture kunit mutants model
+.PHONY: demo test smoke config kernel boot shell run trace report selftests selftests-debug torture kunit mutants model
 
 CONFIG ?= lean-on
 KERNELS ?= debug-on kasan-on kcsan-on watch-on
@@ -36,6 +36,9 @@ run: kernel ## Run a command in a guest: CMD='...' CONFIG= PROXY= MODE=
 
 trace: $(GUEST_DEPS) tree ## An inversion recorded and drawn, off and on: K=scene (K=list)
 	$(Q)dev/trace $(K)
+
+report: ## The newest results of all of these in one HTML page
+	$(Q)dev/report
 
 smoke: $(GUEST_DEPS) tree ## The quickest useful tests, some minutes
 	$(Q)dev/test --smoke
