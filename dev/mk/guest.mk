@@ -4,7 +4,7 @@
 # mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, SEED=,
 # KERNELS=, ROUNDS=; of bench A=, B=, PHASES=, GUESTS=, WRITE=1.
 
-.PHONY: demo test smoke config kernel boot shell run selftests selftests-debug torture kunit mutants model bench
+.PHONY: demo test smoke config kernel boot shell run trace report selftests selftests-debug torture kunit mutants model bench
 
 CONFIG ?= lean-on
 KERNELS ?= debug-on kasan-on kcsan-on watch-on
@@ -34,6 +34,12 @@ shell: kernel ## Boot it with a shell on this terminal: CONFIG= PROXY=
 run: export GUEST_CMD = $(value CMD)
 run: kernel ## Run a command in a guest: CMD='...' CONFIG= PROXY= MODE=
 	$(Q)dev/run "$$GUEST_CMD"
+
+trace: $(GUEST_DEPS) tree ## An inversion recorded and drawn, off and on: K=scene (K=list)
+	$(Q)dev/trace $(K)
+
+report: ## The newest results of all of these in one HTML page
+	$(Q)dev/report
 
 smoke: $(GUEST_DEPS) tree ## The quickest useful tests, some minutes
 	$(Q)dev/test --smoke
