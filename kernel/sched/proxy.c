@@ -205,12 +205,15 @@
  * nearly as deep; the bound is for the time spent with interrupts off.
  */
 #define PROXY_MAX_DEPTH		64
+#define PROXY_DEPTHS		(order_base_2(PROXY_MAX_DEPTH) + 1)
 
 /*
  * Switched off by the boot parameter only, before the first task can block on
  * a contended lock.
  */
 DEFINE_STATIC_KEY_TRUE(__sched_proxy_exec);
+
+bool proxy_switch __read_mostly = true;
 
 static int proxy_param __initdata = -1;
 
@@ -240,11 +243,17 @@ static int __init proxy_init(void)
 }
 core_initcall(proxy_init);
 
+#define CREATE_TRACE_POINTS
+#include <trace/events/sched_proxy.h>
+#undef CREATE_TRACE_POINTS
+
 /* The owner of a lock is not queued here, and this is all that is certain. */
 #define PROXY_AWAY		NR_PROXY_STATS
 
 struct proxy_stats {
 	unsigned long	nr[NR_PROXY_STATS];
+	/* Donations over 1, 2, at most 4, 8... links */
+	unsigned long	depth[PROXY_DEPTHS];
 	unsigned int	max_depth;
 };
 
@@ -253,6 +262,32 @@ static DEFINE_PER_CPU(struct proxy_stats, proxy_stats);
 static void proxy_count(enum proxy_stat what)
 {
 	this_cpu_inc(proxy_stats.nr[what]);
+}
+
+/* @owner runs on the time of @donor, to which it is @depth links. */
+static void proxy_count_donation(struct task_struct *donor,
+				 struct task_struct *owner, unsigned int depth)
+{
+	proxy_count(PROXY_DONATIONS);
+	this_cpu_add(proxy_stats.nr[PROXY_HOPS], depth);
+	this_cpu_inc(proxy_stats.depth[order_base_2(depth)]);
+	if (depth > this_cpu_read(proxy_stats.max_depth))
+		this_cpu_write(proxy_stats.max_depth, depth);
+	donor->proxy.nr_donated++;
+	owner->proxy.nr_helped++;
+}
+
+static void proxy_count_parked(struct task_struct *p, struct task_struct *owner,
+			       enum proxy_stat why)
+{
+	proxy_count(why);
+	trace_sched_proxy_park(p, owner, why);
+}
+
+static void proxy_count_degraded(struct task_struct *p, enum proxy_stat why)
+{
+	proxy_count(why);
+	trace_sched_proxy_degrade(p, why);
 }
 
 /* Classes that take part */
@@ -438,7 +473,13 @@ static bool proxy_take(struct task_struct *p, struct sched_proxy_queue *q)
  */
 static void proxy_drop(struct sched_proxy_group *group, enum proxy_stat why)
 {
+	struct task_struct *p;
+
 	this_cpu_add(proxy_stats.nr[why], group->nr);
+	if (trace_sched_proxy_degrade_enabled()) {
+		plist_for_each_entry(p, &group->waiters, proxy.node)
+			trace_sched_proxy_degrade(p, why);
+	}
 	proxy_unbind(group);
 }
 
@@ -452,6 +493,7 @@ static void proxy_post(struct rq *rq, struct task_struct *p, int key)
 	plist_add(&p->proxy.node, &q->tasks);
 	WRITE_ONCE(p->proxy.queue, q);
 	rq->proxy_work = true;
+	trace_sched_proxy_leave(p);
 }
 
 void __proxy_claim(struct task_struct *p)
@@ -461,8 +503,8 @@ void __proxy_claim(struct task_struct *p)
 	lockdep_assert_held(&p->pi_lock);
 
 	q = smp_load_acquire(&p->proxy.queue); /* pairs with __proxy_take() */
-	if (q)
-		proxy_take(p, q);
+	if (q && proxy_take(p, q))
+		trace_sched_proxy_unblock(p, PROXY_INJECTED);
 	if (p->proxy.home >= 0)
 		proxy_return(p);
 }
@@ -527,6 +569,9 @@ static void proxy_set_waiter(struct rq *rq, struct task_struct *p)
 {
 	bool changed = !rq->proxy_waiter != !p;
 
+	if (changed && !p)
+		trace_sched_proxy_end(rcu_dereference_protected(rq->curr, 1),
+				      cpu_of(rq));
 	WRITE_ONCE(rq->proxy_waiter, p);
 	if (p)
 		rq->proxy_work = true;
@@ -673,7 +718,7 @@ static void proxy_leave(struct rq *rq, struct task_struct *p, int pos)
 	if (IS_ENABLED(CONFIG_SMP))
 		proxy_post(rq, p, -pos);
 	else
-		proxy_count(PROXY_DEGRADED_BUSY);
+		proxy_count_degraded(p, PROXY_DEGRADED_BUSY);
 	proxy_dequeue(rq, p, DEQUEUE_SPECIAL);
 }
 
@@ -691,7 +736,7 @@ void __proxy_demote(struct rq *rq, struct task_struct *p, enum proxy_stat why)
 	if (proxy_on_chain(rq, p))
 		resched_curr(rq);
 
-	proxy_count(why);
+	proxy_count_degraded(p, why);
 	if (why == PROXY_REPLACED) {
 		proxy_post(rq, p, 0);
 		resched_curr(rq);
@@ -729,7 +774,7 @@ void __proxy_prio_changed(struct rq *rq, struct task_struct *p)
 
 	if (!q || q->outbox || !cpu_active(cpu_of(rq)) || !proxy_take(p, q))
 		return;
-	proxy_count(PROXY_REPLACED);
+	proxy_count_degraded(p, PROXY_REPLACED);
 	proxy_post(rq, p, 0);
 	resched_curr(rq);
 }
@@ -747,6 +792,7 @@ bool __proxy_wake(struct rq *rq, struct task_struct *p)
 	lockdep_assert_rq_held(rq);
 
 	proxy_count(PROXY_WOKEN);
+	trace_sched_proxy_unblock(p, PROXY_WOKEN);
 
 	/* In the middle of its __schedule(), race (a) */
 	if (task_current(rq, p)) {
@@ -784,6 +830,21 @@ static enum lock_owner_state blocked_on_owner(unsigned long word,
 	}
 
 	return LOCK_OWNER_UNKNOWN;
+}
+
+/*
+ * Who owns the lock that @p waits for, if anybody can be named? @p cannot run
+ * meanwhile. It can be looked at until interrupts are back on.
+ */
+static struct task_struct *proxy_named_owner(struct task_struct *p)
+{
+	struct task_struct *owner;
+	enum lock_owner_state state;
+
+	lockdep_assert_irqs_disabled();
+
+	state = blocked_on_owner(READ_ONCE(p->blocked_on), &owner);
+	return state == LOCK_OWNED || state == LOCK_HANDED ? owner : NULL;
 }
 
 /*
@@ -1123,7 +1184,7 @@ static bool proxy_leaves(struct rq *rq, struct task_struct *p,
 		    !proxy_park(p, owner, p->prio))
 			return false;
 		proxy_list(rq, owner, false);
-		proxy_count(PROXY_PARKED_QUEUED);
+		proxy_count_parked(p, owner, PROXY_PARKED_QUEUED);
 		return true;
 	}
 
@@ -1131,13 +1192,14 @@ static bool proxy_leaves(struct rq *rq, struct task_struct *p,
 		bool runs = READ_ONCE(task_rq(owner)->donor) == owner;
 
 		if (proxy_stands(owner) && !READ_ONCE(owner->proxy.queue)) {
-			proxy_count(runs ? PROXY_PARKED_RUNNING :
-					   PROXY_PARKED_ASLEEP);
+			proxy_count_parked(p, owner,
+					   runs ? PROXY_PARKED_RUNNING :
+						  PROXY_PARKED_ASLEEP);
 			return true;
 		}
 		/* The tick is early enough for this one. */
 		if (!READ_ONCE(owner->proxy.urged) && proxy_note_remote(rq, owner)) {
-			proxy_count(PROXY_PARKED_QUEUED);
+			proxy_count_parked(p, owner, PROXY_PARKED_QUEUED);
 			return true;
 		}
 		/* If it is not there, it is being woken. */
@@ -1157,6 +1219,8 @@ bool __proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 	lockdep_assert_rq_held(rq);
 
 	state = blocked_on_owner(READ_ONCE(p->blocked_on), &owner);
+	if (trace_sched_proxy_block_enabled())
+		trace_sched_proxy_block(p, proxy_named_owner(p));
 
 	if (!proxy_class(p->sched_class))
 		what = PROXY_DEGRADED_CLASS;
@@ -1176,10 +1240,13 @@ bool __proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 		return false;
 	}
 
-	proxy_count(what);
-	if (what != PROXY_KEPT)
+	if (what != PROXY_KEPT) {
+		proxy_count_degraded(p, what);
 		return false;
+	}
 
+	proxy_count(what);
+	trace_sched_proxy_keep(p);
 	proxy_mark(rq, p);
 	return true;
 }
@@ -1227,7 +1294,7 @@ static void proxy_queue_pull(struct rq *rq)
  */
 static void proxy_degrade(struct rq *rq, struct task_struct *p, enum proxy_stat why)
 {
-	proxy_count(why);
+	proxy_count_degraded(p, why);
 	proxy_dequeue(rq, p, task_current(rq, p) ? 0 : DEQUEUE_SPECIAL);
 }
 
@@ -1267,6 +1334,7 @@ static void proxy_report_cycle(struct task_struct *p, struct task_struct *owner)
 	static struct ratelimit_state rs =
 		RATELIMIT_STATE_INIT_FLAGS(rs, 5 * HZ, 3, RATELIMIT_MSG_ON_RELEASE);
 
+	trace_sched_proxy_cycle(p, owner);
 	if (__ratelimit(&rs))
 		printk_deferred("sched/proxy: lock cycle: %s/%d waits for %s/%d, and the other way round\n",
 				p->comm, task_pid_nr(p),
@@ -1389,10 +1457,13 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next)
 		return proxy_give_up(rq, next, next, PROXY_DEGRADED_HOTPLUG);
 	if (sched_core_enabled(rq))
 		return proxy_give_up(rq, next, next, PROXY_DEGRADED_CORE);
+	if (!READ_ONCE(proxy_switch))
+		return proxy_give_up(rq, next, next, PROXY_DEGRADED_OFF);
 
 	what = proxy_walk(rq, &p, &waiter, &depth);
 	if (what == PROXY_UNBLOCKED) {
 		proxy_count(what);
+		trace_sched_proxy_unblock(p, what);
 		proxy_unblock(rq, p);
 		/* Not by try_to_wake_up(), see race (b) */
 		WRITE_ONCE(p->__state, TASK_RUNNING);
@@ -1404,10 +1475,8 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next)
 	proxy_queue_pull(rq);
 	proxy_set_waiter(rq, waiter);
 	if (waiter) {
-		proxy_count(PROXY_DONATIONS);
-		this_cpu_add(proxy_stats.nr[PROXY_HOPS], depth);
-		if (depth > this_cpu_read(proxy_stats.max_depth))
-			this_cpu_write(proxy_stats.max_depth, depth);
+		proxy_count_donation(next, p, depth);
+		trace_sched_proxy_donate(next, p, waiter, depth);
 	}
 
 	return p;
@@ -1501,6 +1570,7 @@ static void proxy_move(struct task_struct *p, int cpu)
 	/* The deadline class wants to be sure that this is like a wakeup. */
 	if (p->sched_class == &dl_sched_class)
 		WRITE_ONCE(p->__state, TASK_WAKING);
+	trace_sched_migrate_task(p, cpu);
 	if (p->sched_class->migrate_task_rq)
 		p->sched_class->migrate_task_rq(p, cpu);
 	__set_task_cpu(p, cpu);
@@ -1544,6 +1614,8 @@ static enum proxy_stat proxy_may_inject(struct rq *rq, struct task_struct *p,
 		return PROXY_DEGRADED_HOTPLUG;
 	if (sched_core_enabled(rq))
 		return PROXY_DEGRADED_CORE;
+	if (!READ_ONCE(proxy_switch))
+		return PROXY_DEGRADED_OFF;
 	/* Bandwidth is admitted by root domain. */
 	if (p->sched_class == &dl_sched_class && task_rq(p)->rd != rq->rd)
 		return PROXY_DEGRADED_ATTR;
@@ -1568,8 +1640,11 @@ static void proxy_inject(struct rq *rq, struct task_struct *p)
 	SCHED_WARN_ON(p->on_rq || p->on_cpu || task_rq(p) != rq);
 
 	proxy_count(PROXY_INJECTED);
+	if (trace_sched_proxy_inject_enabled())
+		trace_sched_proxy_inject(p, proxy_named_owner(p), cpu_of(rq));
 	if (p->proxy.home >= 0) {
 		proxy_count(PROXY_MIGRATED);
+		trace_sched_proxy_migrate(p, p->proxy.home, cpu_of(rq));
 		/* For the deadline class, proxy_move() has done it. */
 		if (p->sched_class != &dl_sched_class)
 			flags |= ENQUEUE_MIGRATED;
@@ -1810,6 +1885,35 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 	return what;
 }
 
+/* Whom @p, which sleeps, is parked on */
+static struct task_struct *proxy_parked_on(struct task_struct *p)
+{
+	unsigned long word = READ_ONCE(p->blocked_on);
+	struct sched_proxy_queue *q = proxy_bucket(word);
+	struct sched_proxy_group *group;
+
+	lockdep_assert_held(&p->pi_lock);
+
+	guard(raw_spinlock)(&q->lock);
+	group = p->proxy.queue == q ? proxy_find_group(q, word) : NULL;
+	return group ? group->owner : NULL;
+}
+
+/* What has become of @p. It can be woken as soon as its pi_lock is released. */
+static void proxy_count_placed(struct task_struct *p, enum proxy_stat what)
+{
+	if (what == PROXY_INJECTED)
+		return;
+
+	proxy_count(what);
+	if (what == PROXY_UNBLOCKED)
+		trace_sched_proxy_unblock(p, what);
+	else if (what >= PROXY_DEGRADED_UNKNOWN)
+		trace_sched_proxy_degrade(p, what);
+	else if (trace_sched_proxy_park_enabled())
+		trace_sched_proxy_park(p, proxy_parked_on(p), what);
+}
+
 /*
  * Take @p from @q, and go on with it where its owner is: enqueue it there if
  * the owner waits for a CPU, park it if not. @hint is the task that was woken
@@ -1849,10 +1953,9 @@ static enum proxy_stat proxy_place(struct task_struct *p,
 	if (what != PROXY_INJECTED && p->proxy.home >= 0)
 		proxy_carry(p, p->proxy.home);
 	word = READ_ONCE(p->blocked_on);
+	proxy_count_placed(p, what);
 	raw_spin_unlock(&p->pi_lock);
 
-	if (what != PROXY_INJECTED)
-		proxy_count(what);
 	/* It sleeps, and those that went with it must not depend on that. */
 	if (what >= PROXY_DEGRADED_UNKNOWN && proxy_has_donors(p))
 		proxy_pass_on(word, p, NULL);
@@ -1860,7 +1963,7 @@ static enum proxy_stat proxy_place(struct task_struct *p,
 		proxy_report_cycle(p, p);
 	owner = what == PROXY_PARKED_BLOCKED ? proxy_parked_cycle(p) : NULL;
 	if (owner) {
-		proxy_count(PROXY_DEGRADED_CYCLE);
+		proxy_count_degraded(p, PROXY_DEGRADED_CYCLE);
 		proxy_report_cycle(p, owner);
 	}
 	if (what == PROXY_UNBLOCKED)
@@ -1990,7 +2093,7 @@ static void proxy_after_switch(struct rq *rq)
 	if (unlikely(rq->balance_callback == &balance_push_callback)) {
 		guard(raw_spinlock)(&rq->proxy_outbox.lock);
 		plist_for_each_entry_safe(p, n, &rq->proxy_outbox.tasks, proxy.node) {
-			proxy_count(PROXY_DEGRADED_HOTPLUG);
+			proxy_count_degraded(p, PROXY_DEGRADED_HOTPLUG);
 			__proxy_take(p, &rq->proxy_outbox);
 		}
 		return;
@@ -2010,6 +2113,7 @@ static void proxy_return(struct task_struct *p)
 	lockdep_assert_held(&p->pi_lock);
 
 	proxy_count(PROXY_RETURNED);
+	trace_sched_proxy_return(p, task_cpu(p), p->proxy.home);
 	proxy_carry(p, p->proxy.home);
 }
 
@@ -2061,6 +2165,7 @@ static void proxy_pass_on(unsigned long word, struct task_struct *from,
 				return;
 			}
 			proxy_count(PROXY_REPARKED);
+			trace_sched_proxy_pass(word, from, owner);
 
 			smp_mb(); /* see proxy_settle() and proxy_still_owner() */
 			if (proxy_still_owner(word, owner))
@@ -2127,9 +2232,10 @@ struct task_struct *__sched_proxy_waiter(unsigned long word)
 	return waiter && READ_ONCE(waiter->blocked_on) == word ? waiter : NULL;
 }
 
-void sched_proxy_count_handoff(void)
+void __sched_proxy_handed(unsigned long word, struct task_struct *to)
 {
 	proxy_count(PROXY_HANDOFFS);
+	trace_sched_proxy_handoff(word, current, to);
 }
 
 /**
@@ -2188,6 +2294,7 @@ static const char * const proxy_stat_names[NR_PROXY_STATS] = {
 	[PROXY_DEGRADED_CORE]		= "degraded_core",
 	[PROXY_DEGRADED_EXITING]	= "degraded_exiting",
 	[PROXY_DEGRADED_BUSY]		= "degraded_busy",
+	[PROXY_DEGRADED_OFF]		= "degraded_off",
 };
 
 static int stats_show(struct seq_file *m, void *v)
@@ -2203,6 +2310,14 @@ static int stats_show(struct seq_file *m, void *v)
 		seq_printf(m, "%s %lu\n", proxy_stat_names[i], sum);
 	}
 
+	for (i = 0; i < PROXY_DEPTHS; i++) {
+		unsigned long sum = 0;
+
+		for_each_possible_cpu(cpu)
+			sum += READ_ONCE(per_cpu(proxy_stats, cpu).depth[i]);
+		seq_printf(m, "depth_%d %lu\n", 1 << i, sum);
+	}
+
 	for_each_possible_cpu(cpu)
 		max_depth = max(max_depth,
 				READ_ONCE(per_cpu(proxy_stats, cpu).max_depth));
@@ -2212,12 +2327,7 @@ static int stats_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
-static int enabled_show(struct seq_file *m, void *v)
-{
-	seq_printf(m, "%d\n", sched_proxy_exec());
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(enabled);
+#include "proxy_debug.c"
 
 static int __init proxy_debugfs_init(void)
 {
@@ -2232,8 +2342,10 @@ static int __init proxy_debugfs_init(void)
 				 sched ?: debugfs_create_dir("sched", NULL));
 	dput(sched);
 
-	debugfs_create_file("enabled", 0444, dir, NULL, &enabled_fops);
+	debugfs_create_file("enabled", 0644, dir, NULL, &enabled_fops);
 	debugfs_create_file("stats", 0444, dir, NULL, &stats_fops);
+	debugfs_create_file("stats_percpu", 0444, dir, NULL, &stats_percpu_fops);
+	debugfs_create_file("chains", 0400, dir, NULL, &chains_fops);
 	return 0;
 }
 late_initcall_sync(proxy_debugfs_init);

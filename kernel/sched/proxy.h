@@ -38,10 +38,14 @@ enum proxy_stat {
 	PROXY_DEGRADED_CORE,	/* core scheduling is on */
 	PROXY_DEGRADED_EXITING,	/* what looked like an owner is dead */
 	PROXY_DEGRADED_BUSY,	/* owner never stood still, or !SMP */
+	PROXY_DEGRADED_OFF,	/* switched off at run time */
 	NR_PROXY_STATS,
 };
 
 #ifdef CONFIG_SCHED_PROXY_EXEC
+
+/* Cleared to end donations for a while; see enabled_write(). */
+extern bool proxy_switch;
 
 bool __proxy_keep(struct rq *rq, struct task_struct *p, int *flags);
 struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next);
@@ -58,6 +62,8 @@ void __proxy_tick(struct rq *rq);
 void __proxy_dequeued(struct task_struct *p);
 void proxy_fork(struct task_struct *p);
 void proxy_init_rq(struct rq *rq);
+void proxy_show_task(struct seq_file *m, struct pid_namespace *ns,
+		     struct task_struct *p);
 
 /*
  * Does @rq run a task on the time of another? rq->lock; unlike rq->donor !=
@@ -68,13 +74,24 @@ static inline bool rq_is_proxying(struct rq *rq)
 	return sched_proxy_exec() && rq->proxy_waiter;
 }
 
+/* @curr has run for @delta on the time of @donor. rq->lock of both. */
+static inline void proxy_account(struct task_struct *donor,
+				 struct task_struct *curr, u64 delta)
+{
+	if (likely(donor == curr))
+		return;
+	donor->proxy.time_given += delta;
+	curr->proxy.time_received += delta;
+}
+
 /*
  * @p, which is rq->curr, goes to sleep. Leave it queued? If not, @flags can
  * get more dequeue flags.
  */
 static inline bool proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 {
-	return sched_proxy_exec() && p->blocked_on && __proxy_keep(rq, p, flags);
+	return sched_proxy_exec() && p->blocked_on &&
+	       READ_ONCE(proxy_switch) && __proxy_keep(rq, p, flags);
 }
 
 /*
@@ -257,6 +274,11 @@ static inline bool rq_is_proxying(struct rq *rq)
 	return false;
 }
 
+static inline void proxy_account(struct task_struct *donor,
+				 struct task_struct *curr, u64 delta)
+{
+}
+
 static inline bool proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 {
 	return false;
@@ -342,6 +364,11 @@ static inline void proxy_fork(struct task_struct *p)
 }
 
 static inline void proxy_init_rq(struct rq *rq)
+{
+}
+
+static inline void proxy_show_task(struct seq_file *m, struct pid_namespace *ns,
+				   struct task_struct *p)
 {
 }
 

@@ -127,7 +127,8 @@ enum lock_owner_state rwsem_lock_owner(struct rw_semaphore *sem,
 				       struct task_struct **owner);
 struct task_struct *__sched_proxy_waiter(unsigned long word);
 void __sched_proxy_unlock(unsigned long word, struct task_struct *next);
-void sched_proxy_count_handoff(void);
+void __sched_proxy_handed(unsigned long word, struct task_struct *to);
+void sched_proxy_show_blocked(struct task_struct *p);
 
 #else /* !CONFIG_SCHED_PROXY_EXEC */
 
@@ -146,7 +147,12 @@ static inline void __sched_proxy_unlock(unsigned long word,
 {
 }
 
-static inline void sched_proxy_count_handoff(void)
+static inline void __sched_proxy_handed(unsigned long word,
+					struct task_struct *to)
+{
+}
+
+static inline void sched_proxy_show_blocked(struct task_struct *p)
 {
 }
 
@@ -168,6 +174,21 @@ static inline struct task_struct *sched_proxy_waiter(enum blocked_on_type type,
 {
 	return sched_proxy_exec() ?
 		__sched_proxy_waiter(blocked_on_word(type, lock)) : NULL;
+}
+
+/**
+ * sched_proxy_handed - a lock goes to the waiter that has paid for it
+ * @type: kind of @lock
+ * @lock: the lock, which current still owned
+ * @to: the waiter that it was handed to, see sched_proxy_waiter()
+ *
+ * For the statistics only. Context: any, preemption off.
+ */
+static inline void sched_proxy_handed(enum blocked_on_type type,
+				      const void *lock, struct task_struct *to)
+{
+	if (sched_proxy_exec())
+		__sched_proxy_handed(blocked_on_word(type, lock), to);
 }
 
 /**

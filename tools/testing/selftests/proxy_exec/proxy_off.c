@@ -4,8 +4,10 @@
  * inversions are those of the kernel without the feature, and no counter
  * moves. The control of all the other programs.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "proxy_util.h"
@@ -113,6 +115,20 @@ TEST_F(proxy_off, waiter_is_dequeued)
 	ASSERT_EQ(0, px_join(px, 5000));
 	EXPECT_EQ(0, lock->ret);
 	EXPECT_EQ(0, count_nonzero());
+}
+
+/* What was switched off by the boot line stays off. */
+TEST_F(proxy_off, cannot_be_turned_on)
+{
+	const char *enabled = "/sys/kernel/debug/sched/proxy_exec/enabled";
+
+	/* Not built in */
+	if (access(enabled, F_OK))
+		return;
+	EXPECT_EQ(-EOPNOTSUPP, px_write(enabled, "1"));
+	EXPECT_FALSE(px_enabled());
+	EXPECT_TRUE(px_logged(self->px, "booted with sched_proxy_exec=0"));
+	EXPECT_EQ(0, px_write(enabled, "0"));
 }
 
 int main(int argc, char **argv)

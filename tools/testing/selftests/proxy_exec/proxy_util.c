@@ -477,6 +477,22 @@ const char *px_splat(struct px *px)
 	return px->log_lost ? "some of the log is lost" : NULL;
 }
 
+/* Does a report say that the task @what waits for the lock of @whom? */
+bool px_reported(struct px *px, const char *what, struct px_actor *a,
+		 const char *whom, struct px_actor *owner)
+{
+	char text[64], *line;
+
+	px_logged(px, "");
+	snprintf(text, sizeof(text), "%s/%d waits for mutex ", what, a->pid);
+	line = strstr(px->log, text);
+	if (!line)
+		return false;
+	snprintf(text, sizeof(text), ", owner %s/%d state ", whom, owner->pid);
+	line = strstr(line, text);
+	return line;
+}
+
 static void px_kill_actors(struct px *px)
 {
 	int i;
@@ -580,6 +596,8 @@ static int px_prepare(struct px_actor *a)
 {
 	int ret = 0;
 
+	if (a->name)
+		prctl(PR_SET_NAME, a->name);
 	if (a->rttime) {
 		struct rlimit limit = { a->rttime, a->rttime * 100 };
 

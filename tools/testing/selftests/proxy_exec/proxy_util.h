@@ -56,6 +56,7 @@ struct px;
 struct px_actor {
 	struct px *px;
 	struct px_attr attr;
+	const char *name;	/* of the task, for who looks at a trace */
 	int cpu;		/* pinned there; -1: anywhere */
 	bool thread;		/* a thread of the test, not a process */
 	bool pi;		/* holds px->pi while in its script */
@@ -63,6 +64,7 @@ struct px_actor {
 
 	pthread_t handle;
 	pid_t pid;
+	pid_t trace_pid;	/* stays when it is gone */
 	uint32_t slot;
 	uint32_t nr;
 	int error;		/* errno of the preparation */
@@ -97,6 +99,8 @@ struct px *px_open(void);
 int px_close(struct px *px);
 bool px_logged(struct px *px, const char *text);
 const char *px_splat(struct px *px);
+bool px_reported(struct px *px, const char *what, struct px_actor *a,
+		 const char *whom, struct px_actor *owner);
 
 /* Lets SCHED_DEADLINE tasks be pinned; px_close() takes it back. */
 int px_dl_begin(struct px *px);

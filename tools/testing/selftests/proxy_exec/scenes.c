@@ -161,6 +161,7 @@ static int play_round(const struct scene *s, struct scene_result *r)
 		px_dl_begin(px);
 
 	owner = px_actor(px, OWNER_CPU, s->owner);
+	owner->name = "owner";
 	px_wait(owner, PX_GO);
 	take(owner, s->lock, true, &op);
 	px_burn(owner, done);
@@ -172,11 +173,14 @@ static int play_round(const struct scene *s, struct scene_result *r)
 	if (s->after)
 		px_burn(owner, s->after);
 
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
 		hog[i] = px_hog(px, OWNER_CPU, PX_FAIR(0), hog_max);
+		hog[i]->name = i ? "hog2" : "hog1";
+	}
 
 	if (s->middle_cpu) {
 		middle = px_actor(px, s->middle_cpu, s->owner);
+		middle->name = "middle";
 		px_lock(middle, 1);
 		px_wait(middle, PX_HELD);
 		op = px_lock(middle, 0);
@@ -186,6 +190,7 @@ static int play_round(const struct scene *s, struct scene_result *r)
 	}
 
 	waiter = px_actor(px, s->waiter_cpu, s->waiter);
+	waiter->name = "waiter";
 	px_wait(waiter, PX_HELD);
 	px_sleep(waiter, start);
 	if (middle)
