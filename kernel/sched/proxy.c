@@ -960,6 +960,16 @@ void __proxy_note(struct rq *rq, struct task_struct *p)
 		resched_curr(rq);
 }
 
+/* Not inline, or else activate_task() would not be, with proxy execution off. */
+void __proxy_activated(struct rq *rq, struct task_struct *p)
+{
+	/* With rq->lock taken since @p was last seen asleep */
+	smp_mb__after_spinlock();
+	if (unlikely(proxy_has_donors(p)))
+		__proxy_note(rq, p);
+	smp_wmb(); /* task_cpu(p) first, see proxy_owner_here() */
+}
+
 /*
  * Is, or will be, @owner the owner of the lock that @word names, until it looks
  * at its donors in __sched_proxy_unlock()?

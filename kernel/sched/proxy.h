@@ -57,6 +57,7 @@ void __proxy_claim(struct task_struct *p);
 void __proxy_note(struct rq *rq, struct task_struct *p);
 void __proxy_picked(struct rq *rq, struct task_struct *prev,
 		    struct task_struct *next, unsigned long *prev_state);
+void __proxy_activated(struct rq *rq, struct task_struct *p);
 void __proxy_exit(struct task_struct *p);
 void __proxy_tick(struct rq *rq);
 void __proxy_dequeued(struct task_struct *p);
@@ -177,14 +178,8 @@ static inline bool proxy_has_donors(struct task_struct *p)
 /* @p was put on @rq, and is about to be ->on_rq. */
 static inline void proxy_activated(struct rq *rq, struct task_struct *p)
 {
-	if (!sched_proxy_exec())
-		return;
-
-	/* With rq->lock taken since @p was last seen asleep */
-	smp_mb__after_spinlock();
-	if (unlikely(proxy_has_donors(p)))
-		__proxy_note(rq, p);
-	smp_wmb(); /* task_cpu(p) first, see proxy_owner_here() */
+	if (sched_proxy_exec())
+		__proxy_activated(rq, p);
 }
 
 /* @p has been woken while it slept in delayed dequeue, see proxy_stands(). */
