@@ -392,7 +392,8 @@ FIXTURE_SETUP(tree)
 	if (px_counts(px))
 		EXPECT_GE(px_delta(px, "parked_asleep") +
 			  px_delta(px, "parked_running") +
-			  px_delta(px, "parked_blocked"), LEAVES + FAN);
+			  px_delta(px, "parked_blocked") +
+			  px_delta(px, "parked_queued"), LEAVES + FAN);
 }
 
 FIXTURE_TEARDOWN(tree)
