@@ -151,7 +151,7 @@ TEST_F(latency, section)
 	if (!px_timing())
 		return;
 	if (px->on)
-		EXPECT_LE(ratio, variant->cured);
+		EXPECT_LE(ratio, px_limit(variant->cured));
 	if (!px->on)
 		EXPECT_GE(ratio, 1000);
 }
@@ -196,7 +196,7 @@ TEST_F(away, chain_of_three_cpus)
 	if (!px_timing())
 		return;
 	if (px->on)
-		EXPECT_LE(ratio, 120);
+		EXPECT_LE(ratio, px_limit(120));
 	if (!px->on)
 		EXPECT_GE(ratio, 1000);
 }
@@ -255,7 +255,7 @@ TEST_F(away, parked_then_preempted)
 	if (!px_timing())
 		return;
 	if (px->on)
-		EXPECT_LE(ratio, 130);
+		EXPECT_LE(ratio, px_limit(130));
 	if (!px->on)
 		EXPECT_GE(ratio, 1000);
 }
@@ -413,7 +413,7 @@ static void leave(struct __test_metadata *_metadata, struct px *px,
 		EXPECT_GT(px_delta(px, "returned"), 0);
 	}
 	if (px_timing()) {
-		EXPECT_LE(lock->end - sent, SIGNAL_BOUND);
+		EXPECT_LE(lock->end - sent, px_limit(SIGNAL_BOUND));
 		EXPECT_LE(burned, MS(10));
 		EXPECT_LT(px_burned(owner), MS(300));
 	}
@@ -489,7 +489,7 @@ TEST_F(away, interrupt_middle)
 	TH_LOG("lock %llu us after the signal",
 	       (unsigned long long)(lock->end - sent) / 1000);
 	if (px_timing())
-		EXPECT_LE(lock->end - sent, SIGNAL_BOUND);
+		EXPECT_LE(lock->end - sent, px_limit(SIGNAL_BOUND));
 }
 
 /* Many come and get killed on the way, all the time (H18). */

@@ -80,7 +80,7 @@ static void owner_throttled(struct __test_metadata *_metadata, struct px *px,
 	if (!px_timing())
 		return;
 	if (px->on)
-		EXPECT_LE(ratio, 115);
+		EXPECT_LE(ratio, px_limit(115));
 	if (!px->on)
 		EXPECT_GE(ratio, 1000);
 }
@@ -141,7 +141,7 @@ TEST_F(bandwidth, owner_wakes_throttled)
 	if (!px_timing())
 		return;
 	if (px->on)
-		EXPECT_LE(ratio, 120);
+		EXPECT_LE(ratio, px_limit(120));
 	if (!px->on)
 		EXPECT_GE(ratio, 500);
 }

@@ -142,7 +142,7 @@ TEST_F(donation, inversion)
 	if (!px_timing())
 		return;
 	if (px->on)
-		EXPECT_LE(inv.ratio, variant->cured);
+		EXPECT_LE(inv.ratio, px_limit(variant->cured));
 	if (!px->on)
 		EXPECT_GE(inv.ratio, variant->inverted);
 }
@@ -254,7 +254,7 @@ TEST_F(chain, two)
 	if (!px_timing())
 		return;
 	if (px->on)
-		EXPECT_LE(ratio, 115);
+		EXPECT_LE(ratio, px_limit(115));
 	if (!px->on)
 		EXPECT_GE(ratio, 1500);
 }
@@ -288,7 +288,7 @@ TEST_F(chain, eight_of_all_classes)
 	if (!px_timing())
 		return;
 	if (px->on)
-		EXPECT_LE(ratio, 120);
+		EXPECT_LE(ratio, px_limit(120));
 	if (!px->on)
 		EXPECT_GE(ratio, 1500);
 }

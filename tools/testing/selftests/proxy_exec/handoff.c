@@ -72,7 +72,7 @@ static void burn_after(struct __test_metadata *_metadata, struct px *px,
 		EXPECT_EQ(1, px_delta(px, "handoffs"));
 	}
 	if (px_timing()) {
-		EXPECT_LE(late, bound);
+		EXPECT_LE(late, px_limit(bound));
 		EXPECT_LE(next->start - unlock->start, bound + US(50));
 	}
 }
@@ -263,7 +263,7 @@ static void inherit(struct __test_metadata *_metadata, struct px *px,
 	if (!px_timing())
 		return;
 	if (px->on)
-		EXPECT_LE(ratio, bound);
+		EXPECT_LE(ratio, px_limit(bound));
 	if (!px->on)
 		EXPECT_GE(ratio, 1000);
 }
@@ -336,7 +336,7 @@ TEST_F(handoff, first_in_line_is_behind_hogs)
 		EXPECT_GE(px_delta(px, "parked_asleep") +
 			  px_delta(px, "parked_running") +
 			  px_delta(px, "parked_queued"), 2);
-		EXPECT_LE(late, MS(12));
+		EXPECT_LE(late, px_limit(MS(12)));
 	}
 }
 
@@ -398,7 +398,7 @@ TEST_F(handoff, others_are_not_held_up)
 	if (!px_timing())
 		return;
 	if (px->on)
-		EXPECT_LE(late, MS(12));
+		EXPECT_LE(late, px_limit(MS(12)));
 	if (!px->on)
 		EXPECT_GE(late, MS(300));
 }

@@ -135,7 +135,7 @@ static void ww_inversion(struct __test_metadata *_metadata, struct px *px,
 	if (px_counts(px))
 		EXPECT_GT(px_delta(px, "donations"), 0);
 	if (px->on && px_timing())
-		EXPECT_LE(ratio, 115);
+		EXPECT_LE(ratio, px_limit(115));
 }
 
 TEST_F(locks, ww_wait_die_inversion)
@@ -468,7 +468,7 @@ static void owner_yields(struct __test_metadata *_metadata, struct px *px,
 	ratio = px_ratio(lock, px_burned(owner), NULL);
 	TH_LOG("ratio %u.%02u", ratio / 100, ratio % 100);
 	if (px->on && px_timing())
-		EXPECT_LE(ratio, bound);
+		EXPECT_LE(ratio, px_limit(bound));
 }
 
 TEST_F(locks, owner_yields_fair_donor)

@@ -337,12 +337,27 @@ bool px_enabled(void)
 	       buf[0] == '1';
 }
 
-/* Latencies mean something on quiet machines and in deterministic guests. */
-bool px_timing(void)
+/*
+ * Latencies mean something on quiet machines and in deterministic guests. Where
+ * most of a latency is what a debug kernel does for itself, PROXY_EXEC_TIMING
+ * says by how much, in percent, a limit is to be stretched.
+ */
+static unsigned int px_percent(void)
 {
 	const char *env = getenv("PROXY_EXEC_TIMING");
 
-	return !env || strcmp(env, "0");
+	return env ? strtoul(env, NULL, 10) : 100;
+}
+
+bool px_timing(void)
+{
+	return px_percent();
+}
+
+/* What is at most @limit on a kernel without debugging */
+uint64_t px_limit(uint64_t limit)
+{
+	return limit * px_percent() / 100;
 }
 
 /*

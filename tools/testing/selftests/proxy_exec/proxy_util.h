@@ -93,6 +93,7 @@ struct px {
 void px_require(bool proxy);
 bool px_enabled(void);
 bool px_timing(void);
+uint64_t px_limit(uint64_t limit);
 bool px_counts(struct px *px);
 
 struct px *px_open(void);

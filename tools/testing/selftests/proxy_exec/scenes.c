@@ -491,11 +491,11 @@ TEST_F(scenes, ratio)
 	       (unsigned long long)r.handoff_max);
 
 	/*
-	 * The phases of one boot may be bad luck, and debug kernels are slow. To
-	 * tell how well a scene is served takes more rounds, and boots.
+	 * The phases of one boot may be bad luck. To tell how well a scene is
+	 * served takes more rounds, and boots.
 	 */
 	if (px_enabled()) {
-		EXPECT_LE(mean, s->cured * 3 / 2);
+		EXPECT_LE(mean, px_limit(s->cured * 3 / 2));
 		if (s->after)
 			EXPECT_LT(r.handoff_max, MS(5));
 	} else if (s->inverted) {

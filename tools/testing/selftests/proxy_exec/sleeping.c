@@ -70,7 +70,7 @@ static void wake_behind_hogs(struct __test_metadata *_metadata, struct px *px,
 	if (!px_timing())
 		return;
 	if (px->on)
-		EXPECT_LE(ratio, bound);
+		EXPECT_LE(ratio, px_limit(bound));
 	if (!px->on)
 		EXPECT_GE(ratio, 1000);
 }
@@ -144,7 +144,7 @@ TEST_F(sleeping, equals_add_up)
 	if (!px_timing())
 		return;
 	if (px->on)
-		EXPECT_LE(ratio, 150);
+		EXPECT_LE(ratio, px_limit(150));
 	if (!px->on)
 		EXPECT_GE(ratio, 180);
 }
@@ -198,7 +198,7 @@ TEST_F(sleeping, raised_while_parked)
 	if (px_counts(px))
 		EXPECT_GE(px_delta(px, "replaced"), 4);
 	if (px_timing() && px->on)
-		EXPECT_LE(late, US(800));
+		EXPECT_LE(late, px_limit(US(800)));
 	if (px_timing() && !px->on)
 		EXPECT_GE(late, MS(40));
 }
@@ -309,7 +309,7 @@ TEST_F(sleeping, wakes_elsewhere)
 	if (!px_timing())
 		return;
 	if (px->on)
-		EXPECT_LE(ratio, 120);
+		EXPECT_LE(ratio, px_limit(120));
 	if (!px->on)
 		EXPECT_GE(ratio, 1000);
 }
@@ -436,7 +436,7 @@ static void tree_done(struct __test_metadata *_metadata, struct px *px,
 	TH_LOG("all through after %llu ms",
 	       (unsigned long long)(end - start) / 1000000);
 	if (px_timing() && px->on)
-		EXPECT_LE(end - start, bound);
+		EXPECT_LE(end - start, px_limit(bound));
 }
 
 TEST_F(tree, wake_root)

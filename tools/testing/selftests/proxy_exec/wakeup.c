@@ -97,7 +97,7 @@ static void leave(struct __test_metadata *_metadata, struct px *px,
 	if (px_counts(px))
 		EXPECT_GT(px_delta(px, "woken"), 0);
 	if (px_timing()) {
-		EXPECT_LE(lock->end - sent, bound);
+		EXPECT_LE(lock->end - sent, px_limit(bound));
 		EXPECT_LE(burned, MS(10));
 	}
 	EXPECT_LT(px_burned(owner), MS(300));
@@ -200,7 +200,7 @@ static void handoff(struct __test_metadata *_metadata, struct px *px,
 	if (other)
 		EXPECT_EQ(0, other->ret);
 	if (px_timing() && (first || px->on))
-		EXPECT_LE(late, bound);
+		EXPECT_LE(late, px_limit(bound));
 }
 
 TEST_F(wakeup, handoff_fifo)
