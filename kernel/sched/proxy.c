@@ -544,6 +544,15 @@ void __proxy_exit(struct task_struct *p)
 {
 	unsigned long word;
 
+	/*
+	 * If it has died of an oops it can have left a lock behind, which names
+	 * it as the owner even when its task_struct is gone. Nobody is to follow
+	 * that from now on; who already does has interrupts off.
+	 */
+	smp_mb(); /* pairs with that in enabled_write() */
+	if (unlikely(test_taint(TAINT_DIE)))
+		WRITE_ONCE(proxy_switch, false);
+
 	guard(irqsave)();
 	scoped_guard(raw_spinlock, &p->proxy.lock)
 		p->proxy.closed = true;
@@ -1212,9 +1221,11 @@ static bool proxy_leaves(struct rq *rq, struct task_struct *p,
 			proxy_count_parked(p, owner, PROXY_PARKED_QUEUED);
 			return true;
 		}
-		/* If it is not there, it is being woken. */
-		if (!proxy_unpark(p, owner))
+		/* If it is not there, it is being woken, or placed. */
+		if (!proxy_unpark(p, owner)) {
+			trace_sched_proxy_leave(p);
 			return true;
+		}
 	}
 	proxy_post(rq, p, 0);
 	return true;
@@ -1624,8 +1635,6 @@ static enum proxy_stat proxy_may_inject(struct rq *rq, struct task_struct *p,
 		return PROXY_DEGRADED_HOTPLUG;
 	if (sched_core_enabled(rq))
 		return PROXY_DEGRADED_CORE;
-	if (!READ_ONCE(proxy_switch))
-		return PROXY_DEGRADED_OFF;
 	/* Bandwidth is admitted by root domain. */
 	if (p->sched_class == &dl_sched_class && task_rq(p)->rd != rq->rd)
 		return PROXY_DEGRADED_ATTR;
@@ -1817,6 +1826,9 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 	int key = p->prio;
 	struct rq_flags rf;
 	struct rq *rq;
+
+	if (!READ_ONCE(proxy_switch))
+		return PROXY_DEGRADED_OFF;
 
 	state = blocked_on_owner(word, &owner);
 	switch (state) {

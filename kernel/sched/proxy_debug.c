@@ -52,6 +52,7 @@ struct proxy_link {
 	char			state;
 	int			cpu;
 	const char		*where;
+	unsigned long		switches;
 	/* 0: waits for no lock, or is about to find out */
 	unsigned long		word;
 	enum lock_owner_state	owner_state;
@@ -81,7 +82,9 @@ static const char *proxy_where(struct rq *rq, struct task_struct *p)
  * be woken, and what is queued cannot be picked.
  *
  * The owner is a hint, but its task_struct can be referenced: interrupts have
- * been off since it was read, see delayed_put_task_struct().
+ * been off since it was read, see delayed_put_task_struct(). That takes an owner
+ * that was alive then. After an oops it need not have been, so that none is named
+ * any more: the kernel is tainted before the task exits.
  */
 static void __proxy_look(struct rq *rq, struct task_struct *p,
 			 struct proxy_link *link)
@@ -92,6 +95,7 @@ static void __proxy_look(struct rq *rq, struct task_struct *p,
 	link->pid = task_pid_nr(p);
 	link->state = task_state_to_char(p);
 	link->cpu = task_cpu(p);
+	link->switches = READ_ONCE(p->nvcsw) + READ_ONCE(p->nivcsw);
 	link->where = proxy_where(rq, p);
 	link->owner = NULL;
 	link->owner_state = LOCK_OWNER_UNKNOWN;
@@ -103,8 +107,17 @@ static void __proxy_look(struct rq *rq, struct task_struct *p,
 	link->owner_state = blocked_on_owner(link->word, &link->owner);
 	if (link->owner_state != LOCK_OWNED && link->owner_state != LOCK_HANDED)
 		link->owner = NULL;
-	if (link->owner)
-		get_task_struct(link->owner);
+	/* The lock is its own already, and it will find out when it runs. */
+	if (link->owner == p && link->owner_state == LOCK_HANDED) {
+		link->word = 0;
+		link->owner = NULL;
+	}
+	/* A task that has died with a lock is its owner for ever, see above. */
+	if (link->owner &&
+	    (test_taint(TAINT_DIE) || !tryget_task_struct(link->owner))) {
+		link->owner_state = LOCK_OWNER_UNKNOWN;
+		link->owner = NULL;
+	}
 }
 
 static void proxy_look(struct task_struct *p, struct proxy_link *link)
@@ -130,16 +143,18 @@ static void *proxy_lock_address(unsigned long word)
 
 static const char *proxy_no_owner(enum lock_owner_state state)
 {
-	return state == LOCK_UNOWNED ? "nobody" : "not known";
+	if (state == LOCK_UNOWNED)
+		return "nobody";
+	return test_taint(TAINT_DIE) ? "not known, may have died" : "not known";
 }
 
 /**
  * sched_proxy_show_blocked - print what lock a task waits for, and its owner
  * @p: the task
  *
- * For reports of tasks that hang. Prints nothing if @p waits for no lock, or if
- * that cannot be told without waiting: this may be the last word of a system
- * that hangs on one of its runqueue locks.
+ * For reports of tasks that hang. Prints nothing if @p waits for no lock. Which
+ * one is left open if that cannot be told without waiting: this may be the last
+ * word of a system that hangs on one of its runqueue locks.
  *
  * Context: any but NMI.
  */
@@ -148,6 +163,7 @@ void sched_proxy_show_blocked(struct task_struct *p)
 	struct proxy_link link = { };
 	char owner[TASK_COMM_LEN];
 	unsigned long flags;
+	bool busy = true;
 	struct rq *rq;
 
 	if (!READ_ONCE(p->blocked_on))
@@ -158,14 +174,19 @@ void sched_proxy_show_blocked(struct task_struct *p)
 		rq = task_rq(p);
 		if (raw_spin_rq_trylock(rq)) {
 			/* Between two runqueues neither lock is the right one. */
-			if (rq == task_rq(p) && !task_on_rq_migrating(p))
+			if (rq == task_rq(p) && !task_on_rq_migrating(p)) {
 				__proxy_look(rq, p, &link);
+				busy = false;
+			}
 			raw_spin_rq_unlock(rq);
 		}
 		raw_spin_unlock(&p->pi_lock);
 	}
 	local_irq_restore(flags);
 
+	if (busy)
+		pr_info("%s/%d waits for a lock, and cannot be looked at\n",
+			p->comm, task_pid_nr(p));
 	if (!link.word)
 		return;
 	if (!link.owner) {
@@ -219,10 +240,43 @@ void proxy_show_task(struct seq_file *m, struct pid_namespace *ns,
 /* Chains shown at most: the list of tasks is not let go in between. */
 #define PROXY_MAX_CHAINS	512
 
+/*
+ * The links from @p back to itself, and who has run since. They are read one
+ * after the other: a deadlock is what is the same when looked at again, as in
+ * proxy_parked_cycle().
+ *
+ * Return: 0 if they do not lead back.
+ */
+static unsigned long proxy_ring(struct task_struct *p)
+{
+	struct task_struct *first = p;
+	unsigned long trace = 0;
+	struct proxy_link link;
+	int depth;
+
+	get_task_struct(p);
+	for (depth = 0; p && depth <= PROXY_MAX_DEPTH; depth++) {
+		proxy_look(p, &link);
+		trace = hash_long(trace + (unsigned long)p, BITS_PER_LONG) +
+			link.switches;
+		put_task_struct(p);
+		p = link.owner;
+		if (p == first) {
+			put_task_struct(p);
+			return trace ?: 1;
+		}
+	}
+	if (p)
+		put_task_struct(p);
+
+	return 0;
+}
+
 static void proxy_show_chain(struct seq_file *m, struct task_struct *first)
 {
 	struct task_struct *p = first;
 	struct proxy_link link;
+	unsigned long ring;
 	int depth;
 
 	get_task_struct(p);
@@ -244,7 +298,9 @@ static void proxy_show_chain(struct seq_file *m, struct task_struct *first)
 		if (!p)
 			seq_puts(m, proxy_no_owner(link.owner_state));
 		if (p == first) {
-			seq_puts(m, "itself: deadlock");
+			ring = proxy_ring(first);
+			seq_puts(m, ring && ring == proxy_ring(first) ?
+				 "itself: deadlock" : "itself a moment ago");
 			break;
 		}
 	}
@@ -324,6 +380,12 @@ static ssize_t enabled_write(struct file *file, const char __user *ubuf,
 	}
 
 	WRITE_ONCE(proxy_switch, on);
+	smp_mb(); /* pairs with that in __proxy_exit() */
+	if (on && test_taint(TAINT_DIE)) {
+		WRITE_ONCE(proxy_switch, false);
+		pr_warn("sched/proxy: a task has died, perhaps with a lock, cannot be turned on before the next boot\n");
+		return -EOPNOTSUPP;
+	}
 	if (!on) {
 		/* Look again on whose time you run. */
 		guard(cpus_read_lock)();

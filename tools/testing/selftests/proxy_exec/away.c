@@ -395,7 +395,7 @@ static void leave(struct __test_metadata *_metadata, struct px *px,
 		EXPECT_EQ(OWNER_CPU, px_cpu(waiter->pid));
 	sent = px_now();
 	ASSERT_EQ(0, kill(waiter->pid, sig));
-	while (!lock->runs && px_now() < sent + MS(2000))
+	while (!lock->runs && px_now() < sent + px_patient(2000))
 		px_sleep_ms(1);
 	ASSERT_EQ(1, lock->runs);
 	EXPECT_EQ(-EINTR, lock->ret);
@@ -477,7 +477,7 @@ TEST_F(away, interrupt_middle)
 	px_sleep_ms(10);
 	sent = px_now();
 	ASSERT_EQ(0, kill(middle->pid, SIGUSR1));
-	while (!lock->runs && px_now() < sent + MS(2000))
+	while (!lock->runs && px_now() < sent + px_patient(2000))
 		px_sleep_ms(1);
 	ASSERT_EQ(1, lock->runs);
 	px_set_flag(px, PX_STOP);

@@ -21,15 +21,6 @@
 #define WAITERS		6
 #define ROUNDS		300
 
-/*
- * How long to wait for what somebody gets done sooner or later, in ns: longer
- * where a CPU is a thread of a host that has other things to do.
- */
-static uint64_t patient(unsigned int ms)
-{
-	return MS(px_timing() ? ms : 10 * ms);
-}
-
 FIXTURE(churn)
 {
 	struct px *px;
@@ -660,7 +651,7 @@ static int nest_groups(struct px_actor **task, int id, uint64_t end)
 		for (i = 0; i < STORM_TASKS; i++)
 			px_group_join("", task[i]->pid);
 		for (i = NESTED - 1; i >= 0; i--) {
-			uint64_t patience = px_now() + patient(2000);
+			uint64_t patience = px_now() + px_patient(2000);
 
 			/* Those who were dead already are still counted. */
 			while (px_group_remove(name[i]) && px_now() < patience)
@@ -772,7 +763,7 @@ FIXTURE_TEARDOWN(trees)
 	for (i = 0; i < TREE_TASKS; i++)
 		if (self->task[i]->pid > 0)
 			kill(self->task[i]->pid, SIGKILL);
-	EXPECT_EQ(0, px_join(self->px, patient(20000) / MS(1)));
+	EXPECT_EQ(0, px_join(self->px, 20000));
 	EXPECT_EQ(NULL, px_splat(self->px));
 	EXPECT_EQ(0, px_close(self->px));
 }
@@ -783,7 +774,7 @@ FIXTURE_TEARDOWN(trees)
  */
 static int tree_stuck(struct px *px, struct px_actor **task)
 {
-	uint64_t end = px_now() + patient(10000);
+	uint64_t end = px_now() + px_patient(10000);
 	uint64_t burned[TREE_TASKS] = { };
 	int i, stuck;
 

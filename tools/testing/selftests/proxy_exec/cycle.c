@@ -170,6 +170,42 @@ TEST_F(cycle, rho)
 	ring(_metadata, self->px, 3, 4, PX_FAIR(0));
 }
 
+/*
+ * Both stay on the runqueue: each is better than the other when it blocks, and
+ * so a walk goes round.
+ */
+TEST_F(cycle, each_better)
+{
+	struct px *px = self->px;
+	struct px_actor *member[2];
+	struct tpe_op *op[2];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		member[i] = px_actor(px, 1, i ? PX_FAIR(0) : PX_FIFO(40));
+		px_wait(member[i], PX_GO);
+		px_lock(member[i], i);
+		px_set(member[i], PX_FLAG + i);
+		px_wait(member[i], i ? PX_HELD : PX_FLAG + 1);
+		op[i] = px_lock_nested(member[i], !i, 1);
+		op[i]->mode = TPE_KILLABLE;
+		px_unlock(member[i], !i);
+		px_unlock(member[i], i);
+	}
+
+	ASSERT_EQ(0, px_go(px));
+	ASSERT_EQ(0, px_wait_blocked(member[0], op[0], 3000));
+	ASSERT_EQ(0, px_set_attr(member[1]->pid, PX_FIFO(50)));
+	ASSERT_EQ(0, px_set_flag(px, PX_HELD));
+	ASSERT_EQ(0, px_wait_blocked(member[1], op[1], 3000));
+	if (px->on)
+		EXPECT_GT(px_delta(px, "degraded_cycle"), 0);
+	ASSERT_EQ(0, kill(member[1]->pid, SIGKILL));
+	ASSERT_EQ(0, px_join(px, 5000));
+	EXPECT_EQ(-EINTR, op[1]->ret);
+	EXPECT_EQ(0, member[0]->ret);
+}
+
 /* The halves of the cycle on two CPUs. */
 TEST_F(cycle, two_cpus)
 {

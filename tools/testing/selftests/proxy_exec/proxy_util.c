@@ -361,6 +361,15 @@ uint64_t px_limit(uint64_t limit)
 }
 
 /*
+ * How long to wait for what somebody gets done sooner or later, in ns: longer
+ * where a CPU is a thread of a host that has other things to do.
+ */
+uint64_t px_patient(unsigned int ms)
+{
+	return MS(px_timing() ? ms : 10 * ms);
+}
+
+/*
  * Which way a waiter took is as certain as it is when who came to the lock. What
  * a run as a whole must have counted is for whoever runs it to say.
  */
@@ -754,7 +763,7 @@ static bool px_gone(struct px_actor *a)
 /* 0, or the number of actors still there after ms milliseconds. */
 int px_join(struct px *px, int ms)
 {
-	uint64_t end = px_now() + MS(ms);
+	uint64_t end = px_now() + px_patient(ms);
 	int i, left;
 
 	for (;;) {
@@ -805,7 +814,7 @@ bool px_blocked(struct px_actor *a, struct tpe_op *op)
 
 int px_wait_blocked(struct px_actor *a, struct tpe_op *op, int ms)
 {
-	uint64_t end = px_now() + MS(ms);
+	uint64_t end = px_now() + px_patient(ms);
 
 	while (!px_blocked(a, op)) {
 		if (px_now() > end)

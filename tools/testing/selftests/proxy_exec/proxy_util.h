@@ -94,6 +94,7 @@ void px_require(bool proxy);
 bool px_enabled(void);
 bool px_timing(void);
 uint64_t px_limit(uint64_t limit);
+uint64_t px_patient(unsigned int ms);
 bool px_counts(struct px *px);
 
 struct px *px_open(void);

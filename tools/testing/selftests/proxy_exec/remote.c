@@ -166,7 +166,7 @@ static void leave(struct __test_metadata *_metadata, struct px *px,
 	px_sleep_ms(20);
 	sent = px_now();
 	ASSERT_EQ(0, kill(waiter->pid, sig));
-	while (!lock->runs && px_now() < sent + MS(2000))
+	while (!lock->runs && px_now() < sent + px_patient(2000))
 		px_sleep_ms(1);
 	ASSERT_EQ(1, lock->runs);
 	EXPECT_EQ(-EINTR, lock->ret);
@@ -227,7 +227,7 @@ TEST_F(remote, parked_sleeps)
 	/* And is woken like one. */
 	sent = px_now();
 	ASSERT_EQ(0, kill(waiter->pid, SIGKILL));
-	while (!lock->runs && px_now() < sent + MS(2000))
+	while (!lock->runs && px_now() < sent + px_patient(2000))
 		px_sleep_ms(1);
 	EXPECT_EQ(-EINTR, lock->ret);
 	if (px_timing())

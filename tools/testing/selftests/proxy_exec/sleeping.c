@@ -403,7 +403,7 @@ FIXTURE_TEARDOWN(tree)
 	px_set_flag(self->px, PX_FLAG);
 	/* Hogs go on until all are through. */
 	for (i = 0; i < LEAVES; i++) {
-		uint64_t end = px_now() + MS(10000);
+		uint64_t end = px_now() + px_patient(10000);
 
 		while (!self->leaf[i]->done && px_now() < end)
 			px_sleep_ms(2);
@@ -427,7 +427,8 @@ static void tree_done(struct __test_metadata *_metadata, struct px *px,
 	int i;
 
 	for (i = 0; i < LEAVES; i++) {
-		while (!lock[i]->runs && px_now() < start + MS(8000))
+		while (!lock[i]->runs &&
+		       px_now() < start + px_patient(8000))
 			px_sleep_ms(1);
 		EXPECT_EQ(1, lock[i]->runs);
 		if (lock[i]->end > end)
@@ -455,7 +456,8 @@ TEST_F(tree, wake_leaf)
 	for (i = 0; i < LEAVES; i += 5)
 		ASSERT_EQ(0, kill(self->leaf[i]->pid, SIGUSR1));
 	for (i = 0; i < LEAVES; i += 5) {
-		while (!self->leaf_lock[i]->runs && px_now() < start + MS(2000))
+		while (!self->leaf_lock[i]->runs &&
+		       px_now() < start + px_patient(2000))
 			px_sleep_ms(1);
 		EXPECT_EQ(-EINTR, self->leaf_lock[i]->ret);
 	}
@@ -478,7 +480,8 @@ TEST_F(tree, signal_middle)
 	for (i = 0; i < LEAVES; i++) {
 		if (i % 2)
 			continue;
-		while (!self->leaf_lock[i]->runs && px_now() < start + MS(3000))
+		while (!self->leaf_lock[i]->runs &&
+		       px_now() < start + px_patient(3000))
 			px_sleep_ms(1);
 		EXPECT_EQ(1, self->leaf_lock[i]->runs);
 		EXPECT_EQ(0, self->leaf_lock[i]->ret);
@@ -728,7 +731,7 @@ TEST_F(sleeping, rcu_tasks)
 	gp = px_op(a, TPE_RCU_TASKS, 0, 0);
 	wait_parked(_metadata, px, lock);
 	ASSERT_EQ(0, px_set_flag(px, PX_FLAG + 1));
-	for (end = px_now() + MS(10000); !a->done && px_now() < end;)
+	for (end = px_now() + px_patient(10000); !a->done && px_now() < end;)
 		px_sleep_ms(10);
 	EXPECT_EQ(1, a->done);
 	TH_LOG("grace period %llu ms",

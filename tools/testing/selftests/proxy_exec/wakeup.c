@@ -80,7 +80,7 @@ static void leave(struct __test_metadata *_metadata, struct px *px,
 	sent = px_now();
 	ASSERT_EQ(0, kill(donor->pid, sig));
 	/* A killed one leaves its results, too. */
-	while (!lock->runs && px_now() < sent + MS(2000))
+	while (!lock->runs && px_now() < sent + px_patient(2000))
 		px_sleep_ms(1);
 	ASSERT_EQ(1, lock->runs);
 	EXPECT_EQ(-EINTR, lock->ret);
