@@ -483,6 +483,26 @@ static void proxy_drop(struct sched_proxy_group *group, enum proxy_stat why)
 	proxy_unbind(group);
 }
 
+/*
+ * @p is an ordinary sleeper from now on, for the reason @why. Those that were to
+ * come with it to the owner of its lock cannot depend on that.
+ */
+static void proxy_let_go(struct task_struct *p, enum proxy_stat why)
+{
+	unsigned long word = READ_ONCE(p->blocked_on);
+	struct sched_proxy_queue *q = proxy_bucket(word);
+	struct sched_proxy_group *group;
+
+	if (likely(!proxy_has_donors(p)))
+		return;
+
+	/* Nested in that of the outbox, see proxy_after_switch() */
+	guard(raw_spinlock_nested)(&q->lock);
+	group = proxy_find_group(q, word);
+	if (group && group->owner == p)
+		proxy_drop(group, why);
+}
+
 /* Put @p, which has left @rq, on its way. */
 static void proxy_post(struct rq *rq, struct task_struct *p, int key)
 {
@@ -749,6 +769,8 @@ void __proxy_demote(struct rq *rq, struct task_struct *p, enum proxy_stat why)
 	if (why == PROXY_REPLACED) {
 		proxy_post(rq, p, 0);
 		resched_curr(rq);
+	} else {
+		proxy_let_go(p, why);
 	}
 	proxy_dequeue(rq, p, DEQUEUE_SPECIAL);
 }
@@ -1239,6 +1261,11 @@ bool __proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 
 	lockdep_assert_rq_held(rq);
 
+	if (!READ_ONCE(proxy_switch)) {
+		proxy_let_go(p, PROXY_DEGRADED_OFF);
+		return false;
+	}
+
 	state = blocked_on_owner(READ_ONCE(p->blocked_on), &owner);
 	if (trace_sched_proxy_block_enabled())
 		trace_sched_proxy_block(p, proxy_named_owner(p));
@@ -1263,6 +1290,7 @@ bool __proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 
 	if (what != PROXY_KEPT) {
 		proxy_count_degraded(p, what);
+		proxy_let_go(p, what);
 		return false;
 	}
 
@@ -1316,6 +1344,7 @@ static void proxy_queue_pull(struct rq *rq)
 static void proxy_degrade(struct rq *rq, struct task_struct *p, enum proxy_stat why)
 {
 	proxy_count_degraded(p, why);
+	proxy_let_go(p, why);
 	proxy_dequeue(rq, p, task_current(rq, p) ? 0 : DEQUEUE_SPECIAL);
 }
 
@@ -2116,6 +2145,7 @@ static void proxy_after_switch(struct rq *rq)
 		guard(raw_spinlock)(&rq->proxy_outbox.lock);
 		plist_for_each_entry_safe(p, n, &rq->proxy_outbox.tasks, proxy.node) {
 			proxy_count_degraded(p, PROXY_DEGRADED_HOTPLUG);
+			proxy_let_go(p, PROXY_DEGRADED_HOTPLUG);
 			__proxy_take(p, &rq->proxy_outbox);
 		}
 		return;

@@ -91,8 +91,7 @@ static inline void proxy_account(struct task_struct *donor,
  */
 static inline bool proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 {
-	return sched_proxy_exec() && p->blocked_on &&
-	       READ_ONCE(proxy_switch) && __proxy_keep(rq, p, flags);
+	return sched_proxy_exec() && p->blocked_on && __proxy_keep(rq, p, flags);
 }
 
 /*
