@@ -15,16 +15,16 @@
  *				__proxy_picked()
  *	finish()		finish_task(), proxy_balance(), proxy_feed()
  *	place()			proxy_place(), proxy_try_place(), proxy_inject()
- *	park()			proxy_park()
+ *	park(), unpark()	proxy_park(), __proxy_unpark()
  *	bind(), take(), drop()	proxy_bind(), __proxy_take(), proxy_drop()
  *	waits()			proxy_owner_here()
  *	owns(), will()		proxy_owns(), proxy_still_owner()
  *	holds()			proxy_has_donors()
  *	stands()		proxy_stands()
- *	better()		proxy_improves()
+ *	better(), room()	proxy_improves(), proxy_room()
  *	list(), note()		proxy_list(), __proxy_note()
  *	settle()		proxy_settle()
- *	unlock(), pass_on()	__sched_proxy_unlock(), proxy_pass_on()
+ *	unlock(), pass()	__sched_proxy_unlock(), proxy_pass_on()
  *	wake()			try_to_wake_up(), __proxy_claim(), __proxy_wake(),
  *				proxy_activated(), proxy_undelayed()
  *
@@ -32,21 +32,35 @@
  * none runs off its home; a CPU runs for another only while that is blocked and
  * queued there; a mutex released on the time of a waiter goes to that; nobody is
  * parked on a task that waits for a CPU and is not listed there, or that has
- * nothing to do with the lock; one that is in a hurry does not wait for the tick,
- * and nor do those it has to go through; a CPU lists only tasks that wait for it;
- * and all tasks end, so no wakeup is lost. BUG_* plants a fault that one of these
- * has to find.
+ * nothing to do with the lock, or waits for it like anybody else while another has
+ * it; no task is refused that is to be parked on who owns the lock; one that is in
+ * a hurry does not wait for the tick, unless the runqueue is full, and nor do those
+ * it has to go through; a CPU lists only tasks that wait for it; and all tasks end,
+ * so no wakeup is lost. BUG_* plants a fault that one of these has to find.
+ *
+ * Not here: a task that is not left on its runqueue, or has to leave it, for a
+ * reason of its own other than in DELAY.
  */
 #define T	3
 #define L	2
 #define C	2
 #define NONE	7
 #define ANY	6
-#ifdef BUG_OFF
+#if defined(BUG_OFF) || defined(BUG_WITH) || defined(BUG_HANDED)
 #undef SIGNALS
 #endif
 #ifdef BUG_REBIND	/* QUEUE */
 #define BUG_REST
+#endif
+#ifdef OTHER
+#define AGAIN
+#define MORE	1
+#else
+#define MORE	0
+#endif
+#if defined(OTHER) || defined(FULL)
+#undef SIGNALS
+#define SIGNALS	0
 #endif
 #ifndef SIGNALS
 #define SIGNALS	1
@@ -66,8 +80,15 @@
  * What a task does: takes the locks of a byte, low bit first. CHAIN: the second
  * waits for the first, which waits for the third. QUEUE: two wait for one. AGAIN:
  * the same, and the first comes back for more. DELAY: as CHAIN, but the one in the
- * middle stays out of this, in delayed dequeue for a while.
+ * middle stays out of this, in delayed dequeue for a while. OTHER: as AGAIN, but
+ * a tick can also bring in a task that has nothing to do with these, without which
+ * an owner would hardly ever wait for a CPU for long. FULL: as QUEUE, with such a
+ * task, too, and one blocked task is as much as a runqueue has room for. In the
+ * last two nobody is woken, or changed, for no reason.
  */
+#ifdef FULL
+#define QUEUE
+#endif
 #ifdef AGAIN
 #define QUEUE
 #define LESS	(TICKS > 0)
@@ -130,19 +151,69 @@ bool busy[C];
 #if SIGNALS > 0
 byte signals = SIGNALS;	/* spurious wakeups, and the like, to come */
 #endif
-byte ticks = TICKS - LESS;	/* preemptions for no other reason */
+byte ticks = TICKS - LESS + MORE;	/* preemptions for no other reason */
 byte best;		/* the task that is better than the others, if any */
 
 #define on(t, c)	(onrq[t] && cpu[t] == c)
 #define waits(t, c)	(on(t, c) && !late(t))
 #define member(t, l)	(q[t] == PARKED && blocked[t] == l)
+#define any(l)		(member(0, l) || member(1, l) || member(2, l))
 #define holds(t)	(group[0] == t || group[1] == t)
 #define owns(o, l)	(owner[l] == o)
 #define will(o, l)	(owner[l] == o || blocked[o] == l)
 #define better(t, o)	(best == t || urged[t])
+#ifdef FULL
+#define full(c)		((mark[0] && cpu[0] == c) || (mark[1] && cpu[1] == c) || \
+			 (mark[2] && cpu[2] == c))
+#else
+#define full(c)		false
+#endif
+#define room(p, c)	(!full(c) || (best == p && donor[c] != p) || urged[p])
 #define hurry(l)	((member(0, l) && urges[0]) || \
 			 (member(1, l) && urges[1]) || \
 			 (member(2, l) && urges[2]))
+
+#define quiet	(!busy[0] && !busy[1] && !pi[0] && !pi[1] && !pi[2])
+
+/* Off all CPUs, but could run */
+#define stuck(o)	(onrq[o] && !late(o) && curr[cpu[o]] != o)
+
+/* Whom those wait for that @p is parked with, if anybody is to take them along */
+#define whom(p)		group[blocked[p]]
+#define parked(p)	(q[p] == PARKED && whom(p) != NONE)
+
+/* Parked on a task that waits for a CPU and is not listed */
+#define forgotten(p)	(parked(p) && stuck(whom(p)) && pend[whom(p)] == NONE)
+
+/* Parked on a task that neither has the lock nor waits for it */
+#define astray(p)	(parked(p) && !will(whom(p), blocked[p]))
+
+/* or on one that is itself parked for that lock */
+#define circular(p)	(parked(p) && member(whom(p), blocked[p]))
+
+/* or on one that waits for it like anybody else, while another has it */
+#define adrift(p)	(parked(p) && !owns(whom(p), blocked[p]) && \
+			 owner[blocked[p]] != NONE && !onrq[whom(p)] && \
+			 q[whom(p)] == NONE)
+
+/* It is in a hurry, but the task it is parked on will wait for the tick. */
+#define late_for(o)	(stuck(o) && !(feed[cpu[o]] && resched[cpu[o]]) && \
+			 !full(cpu[o]))
+/* or is parked, and is not in a hurry */
+#define lost_in(o)	(q[o] == PARKED && !urges[o] && group[blocked[o]] != o)
+#define lost(p)		(parked(p) && urges[p] && (late_for(whom(p)) || lost_in(whom(p))))
+
+/* Listed as waiting for a CPU, and does not, or not for that one */
+#define misplaced(t)	(pend[t] != NONE && !waits(t, pend[t]))
+
+inline consistent()
+{
+	assert(!quiet || !(forgotten(0) || forgotten(1) || forgotten(2)));
+	assert(!quiet || !(astray(0) || astray(1) || astray(2)));
+	assert(!quiet || !(circular(0) || circular(1) || circular(2)));
+	assert(!quiet || !(adrift(0) || adrift(1) || adrift(2)));
+	assert(!quiet || !(lost(0) || lost(1) || lost(2)))
+}
 
 /* rq->lock held */
 inline reset_donor(c)
@@ -224,8 +295,7 @@ inline take(t)
 		OFF(t, false);
 		urges[t] = false;
 		if
-		:: !member(0, blocked[t]) && !member(1, blocked[t]) &&
-		   !member(2, blocked[t]) ->
+		:: !any(blocked[t]) ->
 			t_g = group[blocked[t]];
 			group[blocked[t]] = NONE;
 			unbind(t_g);
@@ -235,23 +305,16 @@ inline take(t)
 	}
 }
 
-/* All that are parked for @l wait like anybody else. */
+/* Nobody takes those along any more that are parked for @l. */
 inline drop(l)
 {
 	{
-		byte d_i;
+		byte d_g;
 
-		d_i = 0;
-		do
-		:: d_i < T ->
-			if
-			:: member(d_i, l) -> take(d_i)
-			:: else
-			fi;
-			d_i++
-		:: else -> break
-		od;
-		d_i = 0
+		d_g = group[l];
+		group[l] = NONE;
+		unbind(d_g);
+		d_g = 0
 	}
 }
 
@@ -263,6 +326,22 @@ inline give(l, o)
 	:: else -> drop(l)
 	fi
 }
+
+/* With the lock of the bucket: @p, parked on @o, leaves, and the others go along. */
+inline unpark(p, o, l)
+{
+	take(p);
+	if
+	:: any(l) && group[l] == o -> bind(l, p)
+	:: else
+	fi
+}
+
+#ifndef BUG_HANDED	/* QUEUE */
+#define past(o, l)	(member(o, l) && !owns(o, l))
+#else
+#define past(o, l)	member(o, l)
+#endif
 
 /* @p, which waits for @l, is added to those that @o takes along. */
 inline join(p, o, l)
@@ -276,16 +355,16 @@ inline join(p, o, l)
 	give(l, o)
 }
 
-/* @ok: was it, or was @o found dead? */
+/* @ok: was it? */
 inline park(p, o, l, ok)
 {
 	atomic {
 		!bucket[l];
 		if
 		/* It has released the lock, and waits for it itself. */
-		:: member(o, l) -> ok = 0
-		:: !member(o, l) && (group[l] == NONE || group[l] == o) -> ok = 1
-		:: !member(o, l) && group[l] != NONE && group[l] != o ->
+		:: past(o, l) -> ok = 0
+		:: !past(o, l) && (!any(l) || group[l] == o) -> ok = 1
+		:: !past(o, l) && any(l) && group[l] != o ->
 #ifndef BUG_REBIND
 			ok = (owns(o, l) -> 1 : 0);
 #else
@@ -293,6 +372,8 @@ inline park(p, o, l, ok)
 #endif
 			rebound = (ok != 0)
 		fi;
+		/* Not for nothing */
+		assert(ok != 0 || !owns(o, l));
 		if
 		:: ok != 0 ->
 			bucket[l] = true;
@@ -310,18 +391,20 @@ inline park(p, o, l, ok)
 		atomic { join(p, o, l) }
 		/* Parked. Is it still the one? */
 		atomic {
+			assert(q[p] == PARKED);
 #ifndef BUG_STILL	/* QUEUE */
 			if
-			:: !will(o, l) && q[p] == PARKED ->
-				take(p);
-				ok = 0;
 #ifndef BUG_REST	/* AGAIN */
-				/* @o has not seen those that it was given. */
-				if
-				:: rebound && group[l] == o -> bind(l, p)
-				:: else
-				fi
+			/* @o has not seen those that it was given. */
+			:: !will(o, l) && rebound ->
+				unpark(p, group[l], l);
+				ok = 0
+			:: !will(o, l) && !rebound ->
+#else
+			:: !will(o, l) ->
 #endif
+				take(p);
+				ok = 0
 			:: else
 			fi;
 #endif
@@ -388,13 +471,22 @@ inline settle(o)
 				:: else
 				fi;
 				if
-				:: !waits(e_o, cpu[e_o]) && urged[e_o] &&
-				   q[e_o] == PARKED ->
-					e_l = blocked[e_o]
-				:: else ->
-					e_o = NONE
+				:: waits(e_o, cpu[e_o]) -> e_o = NONE
+				:: else
 				fi
 			}
+			if
+			:: e_o != NONE ->
+				atomic {
+					if
+					:: urged[e_o] && q[e_o] == PARKED ->
+						e_l = blocked[e_o]
+					:: else ->
+						e_o = NONE
+					fi
+				}
+			:: else
+			fi;
 			if
 			:: e_o != NONE ->
 				/* Those that it waits for are in a hurry. */
@@ -403,8 +495,9 @@ inline settle(o)
 					if
 					:: member(e_o, e_l) && group[e_l] != e_o ->
 						urges[e_o] = true;
-						urged[group[e_l]] = true;
-						e_o = group[e_l]
+						e_o = group[e_l];
+						urged[(e_o == NONE -> 0 : e_o)] =
+							(e_o == NONE -> urged[0] : true)
 					:: else ->
 						e_o = NONE
 					fi;
@@ -542,6 +635,85 @@ inline wake(t)
 	}
 }
 
+/* With the lock of the bucket: whom do those go on to that are parked for @l? */
+inline next_owner(l, o, w)
+{
+	o = owner[l];
+	if
+	:: o == NONE ->
+		/* One of them, which has to look for itself */
+		w = (member(0, l) -> 0 : (member(1, l) -> 1 : 2));
+		o = w
+	:: else
+	fi
+}
+
+/* Those that @from has to take along because of @l go on to @nx, or the owner. */
+inline pass(l, from, nx)
+{
+	{
+		byte u_o, u_w, u_k;
+		bool u_ok;
+
+		atomic {
+			!(holds(from) && bucket[l]);
+			u_w = NONE;
+			u_o = NONE;
+			if
+			:: group[l] == from ->
+				bucket[l] = true;
+				u_o = nx;
+				if
+				:: u_o == NONE -> next_owner(l, u_o, u_w)
+				:: else
+				fi
+			:: else
+			fi
+		}
+		do
+		:: u_o == NONE || u_ok -> break
+		:: u_o != NONE && !u_ok ->
+			atomic {
+				u_k = (member(0, l) -> 0 : (member(1, l) -> 1 : 2));
+				if
+				:: !hurry(l) -> urges[u_k] = better(u_k, u_o)
+				:: else
+				fi;
+				u_k = 0;
+				give(l, u_o);
+				u_o = (done[u_o] -> NONE : u_o);
+				bucket[l] = (u_o != NONE)
+			}
+			if
+			:: u_o != NONE ->
+				/* Is it still the one? */
+				atomic {
+					if
+					:: will(u_o, l) ->
+						bucket[l] = false;
+						u_ok = true
+					:: else ->
+						u_w = NONE;
+						next_owner(l, u_o, u_w)
+					fi
+				}
+			:: else
+			fi
+		od;
+		if
+		:: u_ok && u_w != NONE -> wake(u_w)
+		:: u_ok && u_w == NONE ->
+			stands(u_o, u_ok);
+			if
+			:: !u_ok -> settle(u_o)
+			:: else
+			fi
+		:: else
+		fi;
+		atomic { u_ok = false; u_o = 0; u_w = 0 }
+	}
+}
+
 /*
  * @p is on its way from @from, or parked for @fl on @hint, and goes to where its
  * owner is.
@@ -550,7 +722,7 @@ inline place(p, from, fl, hint)
 {
 	{
 		byte p_o, p_l, p_c, p_ok;
-		bool p_mine, p_wake, p_park;
+		bool p_mine, p_wake, p_with, p_park, p_full;
 
 		atomic {
 			!pi[p] && !(from == PARKED && bucket[fl]);
@@ -582,14 +754,21 @@ inline place(p, from, fl, hint)
 				:: else
 				fi;
 				if
-				:: p_o == NONE || p_o == p ->
+				:: p_o == NONE || p_o == p -> p_wake = true
+				:: p_o != NONE && p_o != p -> skip
+#if SIGNALS > 0
+				/* Nothing can be done for this one. */
+				:: signals > 0 -> signals--; p_with = true
+#endif
+				fi;
+				if
+				:: p_wake || p_with ->
 					if
 					:: home[p] != NONE -> cpu[p] = home[p]; home[p] = NONE
 					:: else
 					fi;
 					pi[p] = false;
-					p_mine = false;
-					p_wake = true
+					p_mine = false
 				:: else
 				fi
 			}
@@ -600,7 +779,8 @@ inline place(p, from, fl, hint)
 					p_c = cpu[p_o];
 					if
 					:: waits(p_o, p_c) && curr[p_c] != p_o &&
-					   (hint != NONE || better(p, p_o)) ->
+					   (hint != NONE || better(p, p_o)) &&
+					   (!will(p_o, p_l) || room(p, p_c)) ->
 						assert(!onrq[p] && !oncpu[p]);
 						if
 						:: !will(p_o, p_l) -> skip
@@ -627,6 +807,8 @@ inline place(p, from, fl, hint)
 						fi
 					:: else ->
 						rq[p_c] = true;
+						p_full = waits(p_o, p_c) && curr[p_c] != p_o &&
+							 (hint != NONE || better(p, p_o));
 						p_park = true
 					fi
 				}
@@ -639,15 +821,19 @@ inline place(p, from, fl, hint)
 						if
 						:: p_ok == 1 && waits(p_o, p_c) ->
 							if
-							:: curr[p_c] != p_o ->
+							:: curr[p_c] != p_o && !p_full ->
 								list(p_o, p_c);
 								resched[p_c] = resched[p_c] || urges[p]
+							/* The tick is early enough. */
+							:: curr[p_c] != p_o && p_full ->
+								pend[p_o] = p_c
 							:: else
 							fi;
 							p_ok = 0;
 							p_mine = false
 						:: else
-						fi
+						fi;
+						p_full = false
 					}
 					if
 					:: p_ok == 1 ->
@@ -674,10 +860,19 @@ inline place(p, from, fl, hint)
 			:: else
 			fi
 		od;
-		p_o = 0; p_l = 0; p_c = 0;
+		p_o = 0; p_c = 0;
 		if
-		:: p_wake -> wake(p); p_wake = false
-		:: else
+		:: p_wake -> p_l = 0; wake(p); p_wake = false
+#if SIGNALS > 0
+		:: p_with ->
+			/* It sleeps. Not so those that went with it. */
+#ifndef BUG_WITH	/* QUEUE */
+			pass(p_l, p, NONE);
+#endif
+			p_l = 0;
+			p_with = false
+#endif
+		:: else -> p_l = 0
 		fi
 	}
 }
@@ -807,7 +1002,8 @@ inline schedule(c, voluntary)
 		}
 		atomic {
 			if
-			:: waits(s_o, c) && (donor[c] != s_prev || better(s_prev, s_o)) ->
+			:: waits(s_o, c) && (donor[c] != s_prev ||
+			   (better(s_prev, s_o) && room(s_prev, c))) ->
 				mark[s_prev] = true;
 				rq[c] = false;
 				goto pick
@@ -821,15 +1017,16 @@ inline schedule(c, voluntary)
 			stands(s_o, s_again);
 			if
 			:: !s_again ->
+				atomic { s_again = urged[s_o] }
 				/* It is about to run on another CPU. */
 				atomic {
 					s_n = cpu[s_o];
 					if
-					:: !urged[s_o] && s_n != c && !rq[s_n] &&
+					:: !s_again && s_n != c && !rq[s_n] &&
 					   waits(s_o, s_n) ->
 						s_ok = 3;
 						if
-						:: curr[s_n] != s_o -> list(s_o, s_n)
+						:: curr[s_n] != s_o -> pend[s_o] = s_n
 						:: else
 						fi
 					/* or its lock is taken */
@@ -840,27 +1037,36 @@ inline schedule(c, voluntary)
 			fi
 		:: else
 		fi;
+		if
+		:: s_ok == 2 ->
+			/* It is, but that may not be enough. Or is it being woken? */
+			atomic {
+				!(q[s_prev] == PARKED && bucket[s_l]);
+				if
+				:: q[s_prev] == PARKED ->
+#ifndef BUG_CARRY	/* OTHER */
+					unpark(s_prev, s_o, s_l);
+#else
+					take(s_prev);
+#endif
+					s_ok = 0
+				:: else -> s_ok = 3
+				fi
+			}
+		:: else
+		fi;
 		atomic {
-			/* 0: not parked; 2: parked, but that may not be enough */
-			!(s_ok == 2 && q[s_prev] == PARKED && bucket[s_l]);
 			if
 			:: waits(s_o, c) ->
 				/* It has not been able to release the lock. */
 				assert(s_ok == 1);
-				note(s_o, c);
-				dequeue(s_prev)
-			:: !waits(s_o, c) && s_ok == 2 && q[s_prev] == PARKED ->
-				take(s_prev);
-				q[s_prev] = OUT(c);
-				OFF(s_prev, true);
-				dequeue(s_prev)
+				pend[s_o] = c
 			:: !waits(s_o, c) && s_ok == 0 ->
 				q[s_prev] = OUT(c);
-				OFF(s_prev, true);
-				dequeue(s_prev)
-			:: else ->
-				dequeue(s_prev)
+				OFF(s_prev, true)
+			:: else
 			fi;
+			dequeue(s_prev);
 			rq[c] = false;
 			s_ok = 0;
 pick:
@@ -870,9 +1076,9 @@ pick:
 				s_w = NONE;
 				s_n = 0;
 				if
-				:: on(0, c) -> s_p = 0
-				:: on(1, c) -> s_p = 1
-				:: on(2, c) -> s_p = 2
+				:: !other && on(0, c) -> s_p = 0
+				:: !other && on(1, c) -> s_p = 1
+				:: !other && on(2, c) -> s_p = 2
 				:: else -> s_p = NONE
 				fi;
 				s_next = s_p;
@@ -951,126 +1157,32 @@ pick:
 			s_prev = 0;
 			s_work = false;
 			voluntary = false;
-			busy[c] = false
+			other = false;
+			busy[c] = false;
+			consistent()
 		}
-	}
-}
-
-/* With the lock of the bucket: those that are parked for @l go on to @o. */
-inline pass_on(l, o, w)
-{
-	{
-		byte a_k;
-
-		if
-		:: o == NONE -> o = owner[l]
-		:: else
-		fi;
-		a_k = (member(0, l) -> 0 : (member(1, l) -> 1 : 2));
-		if
-		:: o == NONE -> o = a_k; w = a_k
-		:: else
-		fi;
-		if
-		:: !hurry(l) -> urges[a_k] = better(a_k, o)
-		:: else
-		fi;
-		a_k = 0;
-		give(l, o);
-		o = (done[o] -> NONE : o);
-		bucket[l] = (o != NONE)
 	}
 }
 
 /* @me has released @l, or gives up waiting for it, and is to wake @nx. */
 inline unlock(c, me, l, nx)
 {
-	{
-		byte u_o, u_w;
-		bool u_ok;
-
-		atomic {
-			!(holds(me) && bucket[l]);
-			u_w = NONE;
-			u_o = NONE;
 #ifndef BUG_PASS	/* QUEUE */
-			if
-			:: group[l] == me ->
-				bucket[l] = true;
-				u_o = nx;
-				pass_on(l, u_o, u_w)
-			:: else
-			fi
+	pass(l, me, nx);
 #endif
-		}
-		do
-		:: u_o == NONE || u_ok -> break
-		:: u_o != NONE && !u_ok ->
-			/* Is it still the one? */
-			atomic {
-				if
-				:: will(u_o, l) ->
-					bucket[l] = false;
-					u_ok = true
-				:: else ->
-					u_o = NONE;
-					pass_on(l, u_o, u_w)
-				fi
-			}
-		od;
+	atomic {
+		!(waiter[c] != NONE && rq[c]);
 		if
-		:: u_ok && u_w != NONE -> wake(u_w)
-		:: u_ok && u_w == NONE ->
-			stands(u_o, u_ok);
-			if
-			:: !u_ok -> settle(u_o)
-			:: else
-			fi
-		:: else
-		fi;
-		atomic {
-			!(waiter[c] != NONE && rq[c]);
-			if
-			:: waiter[c] != NONE && blocked[waiter[c]] == l ->
-				resched[c] = true
-			:: else
-			fi;
-			u_ok = false;
-			u_o = 0;
-			u_w = 0
-		}
-		if
-		:: nx != NONE -> wake(nx)
+		:: waiter[c] != NONE && blocked[waiter[c]] == l ->
+			resched[c] = true
 		:: else
 		fi
 	}
+	if
+	:: nx != NONE -> wake(nx)
+	:: else
+	fi
 }
-
-#define quiet	(!busy[0] && !busy[1] && !pi[0] && !pi[1] && !pi[2])
-
-/* Off all CPUs, but could run */
-#define stuck(o)	(onrq[o] && !late(o) && curr[cpu[o]] != o)
-
-/* Parked on nobody, or on a task that waits for a CPU and is not listed */
-#define forgotten(p)	(q[p] == PARKED && (group[blocked[p]] == NONE || \
-			 (stuck(group[blocked[p]]) && \
-			  pend[group[blocked[p]]] == NONE)))
-
-/* Parked on a task that neither has the lock nor waits for it */
-#define astray(p)	(q[p] == PARKED && !will(group[blocked[p]], blocked[p]))
-
-/* or on one that is itself parked for that lock */
-#define circular(p)	(q[p] == PARKED && member(group[blocked[p]], blocked[p]))
-
-/* It is in a hurry, but the task it is parked on will wait for the tick. */
-#define late_for(o)	(stuck(o) && !(feed[cpu[o]] && resched[cpu[o]]))
-/* or is parked, and is not in a hurry */
-#define lost_in(o)	(q[o] == PARKED && !urges[o] && group[blocked[o]] != o)
-#define lost(p)		(q[p] == PARKED && urges[p] && \
-			 (late_for(group[blocked[p]]) || lost_in(group[blocked[p]])))
-
-/* Listed as waiting for a CPU, and does not, or not for that one */
-#define misplaced(t)	(pend[t] != NONE && !waits(t, pend[t]))
 
 inline check(c, t)
 {
@@ -1078,10 +1190,7 @@ inline check(c, t)
 	assert(!misplaced(0) && !misplaced(1) && !misplaced(2));
 	assert(on(t, c) && (aff[t] == c || aff[t] == ANY));
 	assert(donor[c] == t || (mark[donor[c]] && on(donor[c], c)));
-	assert(!quiet || !(forgotten(0) || forgotten(1) || forgotten(2)));
-	assert(!quiet || !(astray(0) || astray(1) || astray(2)));
-	assert(!quiet || !(circular(0) || circular(1) || circular(2)));
-	assert(!quiet || !(lost(0) || lost(1) || lost(2)))
+	consistent()
 }
 
 /*
@@ -1094,7 +1203,7 @@ inline check(c, t)
 proctype Cpu(byte c)
 {
 	byte me, l, nx;
-	bool voluntary, release, rebound;
+	bool voluntary, other, release, rebound;
 
 	do
 	:: done[0] && done[1] && done[2] && curr[c] == NONE -> break
@@ -1104,7 +1213,13 @@ proctype Cpu(byte c)
 		:: curr[c] != NONE && resched[c]
 		:: curr[c] != NONE && ticks > 0 && !rq[c] ->
 			ticks--;
-			feed[c] = (pend[0] == c || pend[1] == c || pend[2] == c)
+			feed[c] = (pend[0] == c || pend[1] == c || pend[2] == c);
+#if defined(OTHER) || defined(FULL)
+			if
+			:: other = true
+			:: true
+			fi
+#endif
 		:: curr[c] != NONE && asleep(curr[c]) -> voluntary = true
 		fi;
 		busy[c] = true
@@ -1188,7 +1303,17 @@ proctype Cpu(byte c)
 				:: blocked[1] == l -> nx = 1
 				:: blocked[2] == l -> nx = 2
 				:: else -> nx = NONE
+				fi;
+#if SIGNALS > 0
+				if
+				/* MUTEX_FLAG_HANDOFF */
+				:: nx != NONE && signals > 0 ->
+					signals--;
+					owner[l] = nx;
+					handed[l] = true
+				:: true
 				fi
+#endif
 			fi;
 			pc[me]++;
 			release = true
@@ -1213,6 +1338,11 @@ proctype Cpu(byte c)
 }
 
 #if SIGNALS > 0
+/* Placed anew: parked, or blocked on a runqueue */
+#define replaced(t)	(!pi[t] && !rq[cpu[t]] && \
+			 ((q[t] == PARKED && !bucket[blocked[t]]) || \
+			  (q[t] == NONE && onrq[t] && mark[t])))
+
 /* Wakes a waiter for no reason, as a signal would, or has a group fall apart. */
 proctype Whim()
 {
@@ -1232,6 +1362,26 @@ end:
 	   }
 		wake(g_t);
 		g_t = 0
+	/* Its priority has risen. */
+	:: atomic {
+		signals > 0 && best == NONE &&
+			(replaced(0) || replaced(1) || replaced(2));
+		if
+		:: replaced(0) -> g_t = 0
+		:: replaced(1) -> g_t = 1
+		:: replaced(2) -> g_t = 2
+		fi;
+		signals--;
+		best = g_t;
+		if
+		:: q[g_t] == PARKED -> take(g_t)
+		:: q[g_t] != PARKED -> dequeue(g_t)
+		fi;
+		q[g_t] = OUT(cpu[g_t]);
+		OFF(g_t, true);
+		resched[cpu[g_t]] = true;
+		g_t = 0
+	   }
 	:: atomic {
 		signals > 0 && ((group[0] != NONE && !bucket[0]) ||
 				(group[1] != NONE && !bucket[1]));

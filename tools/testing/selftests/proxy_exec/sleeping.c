@@ -186,7 +186,9 @@ TEST_F(sleeping, raised_while_parked)
 		ASSERT_EQ(0, px_wait_blocked(waiter[i], lock[i], 5000));
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(0, px_set_attr(waiter[i]->pid, PX_FIFO(60)));
-		EXPECT_EQ('D', px_state(waiter[i]->pid));
+		/* Unless all of that has taken longer than the naps */
+		if (px_timing())
+			EXPECT_EQ('D', px_state(waiter[i]->pid));
 	}
 	ASSERT_EQ(0, px_join(px, 15000));
 	for (i = 0; i < 4; i++) {
