@@ -12,6 +12,19 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 KSRC=${KSRC:-$BUILD/linux}		# the kernel source tree
 RESULTS=${RESULTS:-$BUILD/results}
 
+# guest_arch KERNEL: sets GUEST_ARCH by its name, CROSS, what its compiler is
+# called, and IMAGE, where its build directory has what boots
+guest_arch() {
+	case $1 in
+	arm64-*)
+		GUEST_ARCH=arm64 CROSS=aarch64-linux-gnu-
+		IMAGE=arch/arm64/boot/Image ;;
+	*)
+		GUEST_ARCH=x86_64 CROSS=''
+		IMAGE=arch/x86/boot/bzImage ;;
+	esac
+}
+
 # now: seconds since the epoch
 now() {
 	date +%s
@@ -86,4 +99,32 @@ job_with() {
 make_jobdir() {
 	JOBDIR=$(mktemp -d) || die "cannot create a temporary directory"
 	at_exit 'rm -rf "$JOBDIR"'
+}
+
+# config_requests: of configuration lines, the last word on each symbol:
+# "SYMBOL=value", n for "is not set"
+config_requests() {
+	sed -n -e 's/^# \(CONFIG_[A-Z0-9_]*\) is not set$/\1=n/p' \
+		-e 's/^\(CONFIG_[A-Z0-9_]*=.*\)$/\1/p' |
+	awk -F= '{ v[$1] = $0 } END { for (s in v) print v[s] }' | LC_ALL=C sort
+}
+
+# config_misses REQUESTED CONFIG: each requested symbol that the configuration
+# does not have as asked for
+config_misses() {
+	awk -F= '
+		NR == FNR {
+			if (match($0, /^CONFIG_[A-Z0-9_]*=/)) {
+				s = substr($0, 1, RLENGTH - 1)
+				got[s] = substr($0, RLENGTH + 1)
+			}
+			next
+		}
+		{
+			s = $1
+			want = substr($0, length(s) + 2)
+			have = (s in got) ? got[s] : "n"
+			if (have != want)
+				print s "=" want " (is " have ")"
+		}' "$2" "$1"
 }

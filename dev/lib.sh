@@ -18,6 +18,17 @@ die() {
 	exit 1
 }
 
+# usage: how to call this script, by what its head comment has indented; the
+# exit status of bad arguments
+usage() {
+	awk 'NR == 1 { next }
+	     !/^#/ { exit }
+	     { line[NR] = substr($0, 3) }
+	     /^#   / { from = from ? from : NR; to = NR }
+	     END { for (n = from; n <= to; n++) print line[n] }' "$0" >&2
+	exit 2
+}
+
 # at_exit COMMAND: run it when this shell ends, last come first served. A
 # signal ends the shell as well, so whatever is half-made goes here.
 AT_EXIT=()
@@ -121,7 +132,8 @@ own_build() {
 	[ ! -e "$mark" ] || return 0
 	[ "$BUILD" = "$TOP/build" ] ||
 		[ -z "$(ls -A "$BUILD" 2>/dev/null)" ] ||
-		die "BUILD=$BUILD: is in use for something else; name a new" 		    "or an empty directory"
+		die "BUILD=$BUILD: is in use for something else; name a" \
+		    "new or an empty directory"
 	mkdir -p "$BUILD" && : >"$mark" || die "cannot write to $BUILD"
 }
 

@@ -46,6 +46,11 @@ ref() {
 	kgit -C "$TREE" rev-parse -q --verify "$1^{commit}" 2>/dev/null || :
 }
 
+# base_ref VERSION: the ref of that base
+base_ref() {
+	echo "refs/proxy/bases/${1//[^A-Za-z0-9.-]/_}"
+}
+
 # The patches in order, names only.
 series() {
 	if [ -f "$PATCHES/series" ]; then
@@ -58,6 +63,102 @@ series() {
 
 series_paths() {
 	series | sed "s|^|$PATCHES/|"
+}
+
+# subjects PATCH...: one a line, without [PATCH]
+subjects() {
+	[ $# -gt 0 ] || return 0
+	awk 'FNR == 1 { if (s != "") print s; s = ""; on = 0; done = 0 }
+	     done { next }
+	     /^Subject: / { on = 1; s = $0; next }
+	     on && /^ / { s = s $0; next }
+	     on { done = 1 }
+	     END { print s }' "$@" | sed -E 's/^Subject: (\[PATCH[^]]*\] )?//'
+}
+
+# parts: for each part in patches/parts "NUMBER FIRST LAST TITLE", with FIRST
+# and LAST counting patches from 1. What is wrong goes to stderr; returns 1.
+PART_MAX=15
+parts() {
+	local p=()
+
+	[ -f "$PATCHES/parts" ] || { echo "patches/parts is missing" >&2; return 1; }
+	mapfile -t p < <(series_paths)
+	subjects "${p[@]}" | awk -v max="$PART_MAX" '
+	function bad(s) { print s >"/dev/stderr"; rc = 1 }
+	FNR == NR { at[$0] = FNR; n = FNR; subject[n] = $0; next }
+	/^[[:space:]]*(#|$)/ { next }
+	{
+		part++
+		title = $0; sub(/[[:space:]]*[|].*/, "", title)
+		end = $0; sub(/^[^|]*[|][[:space:]]*/, "", end)
+		sub(/[[:space:]]+$/, "", end)
+		if (!index($0, "|") || title == "") {
+			bad("patches/parts: not \"title | subject\": " $0)
+			next
+		}
+		if (!(end in at)) {
+			bad("part " part " ends with a patch that is not in the series: " end)
+			next
+		}
+		if (at[end] <= last) {
+			bad("part " part " ends before it begins: " end)
+			next
+		}
+		if (at[end] - last > max)
+			bad("part " part " has " at[end] - last " patches, at most " max)
+		print part, last + 1, at[end], title
+		last = at[end]
+	}
+	END {
+		if (last < n)
+			bad("in no part: " subject[last + 1])
+		exit rc
+	}' - "$PATCHES/parts"
+}
+
+# cover NUMBER: the cover letter of that part. Two kinds of lines stand for what
+# is written elsewhere, so that it is there once: "@letter TITLE", the section of
+# the cover letter of the whole series, and "@readme NAME", the output of a
+# command in README.md. What is not found goes to stderr; returns 1.
+cover() {
+	local f=$PATCHES/part-$1-cover.txt letter=$PATCHES/0000-cover-letter.txt
+
+	[ -s "$f" ] || {
+		echo "part $1 has no cover letter patches/${f##*/}" >&2
+		return 1
+	}
+	awk -v letter="$letter" -v readme="$TOP/README.md" -v me="${f##*/}" '
+	function missing() {
+		print me ": there is no " substr($0, 2) >"/dev/stderr"
+		rc = 1
+	}
+	# A section ends above the title of the next one.
+	function section(title,    line, n, i, from, to) {
+		while ((getline line[++n] <letter) > 0) {
+			if (line[n] !~ /^---+$/) continue
+			if (from && !to) to = n - 2
+			if (line[n - 1] == title) from = n - 1
+		}
+		close(letter)
+		if (!from) { missing(); return }
+		if (!to) to = n - 1
+		while (line[to] == "") to--
+		for (i = from; i <= to; i++) print line[i]
+	}
+	function output(name,    line, on, found) {
+		while ((getline line <readme) > 0) {
+			if (line == "<!-- /" name " -->") on = 0
+			if (on && line != "```") print line
+			if (line == "<!-- " name " -->") on = found = 1
+		}
+		close(readme)
+		if (!found) missing()
+	}
+	/^@letter / { section(substr($0, 9)); next }
+	/^@readme / { output(substr($0, 9)); next }
+	{ print }
+	END { exit rc }' "$f"
 }
 
 # Every file that the patches given touch, sorted. Renames are never in a

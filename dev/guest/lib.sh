@@ -8,6 +8,7 @@ PROXY=/sys/kernel/debug/sched/proxy_exec
 guest_exit() {
 	sync
 	[ "$1" -le 60 ] || set -- 60
+	[ ! -x /bin/guest-exit ] || /bin/guest-exit $((2 * ($1 + 1) + 1))
 	# shellcheck disable=SC2059
 	printf "\\$(printf %03o $(($1 + 1)))" |
 		dd of=/dev/port bs=1 seek=1281 count=1 2>/dev/null

@@ -2,9 +2,10 @@
 # Kernels, guests and tests. A target with a `##' comment is in `make help'.
 # Variables: CONFIG= a name of dev/config/configs, PROXY=on|off, MODE=icount|
 # mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, SEED=,
-# KERNELS=, ROUNDS=; of bench A=, B=, PHASES=, GUESTS=, WRITE=1.
+# KERNELS=, ROUNDS=; of bench A=, B=, PHASES=, GUESTS=, WRITE=1; of
+# matrix K=, WRITE=1.
 
-.PHONY: demo test smoke config kernel boot shell run trace report selftests selftests-debug torture kunit mutants model bench
+.PHONY: demo test smoke config kernel boot shell run trace report selftests selftests-debug torture kunit mutants model bench matrix
 
 CONFIG ?= lean-on
 KERNELS ?= debug-on kasan-on kcsan-on watch-on
@@ -64,5 +65,8 @@ mutants: $(GUEST_DEPS) tree ## Faults planted one by one: does a test notice? K=
 model: deps-model ## The protocol, checked by spin, and faults that it must find
 	$(Q)dev/modelcheck
 
-bench: $(GUEST_DEPS) deps-bench tree ## What it costs, exactly: K='switch pair' A= B= PHASES=3 WRITE=1
+bench: $(GUEST_DEPS) deps-bench tree ## What it costs, exactly: K='switch pair' A= B= PHASES= WRITE=1
 	$(Q)dev/benchmark $(K)
+
+matrix: $(GUEST_DEPS) deps-matrix tree ## Other machines, compilers, configurations: K=pattern WRITE=1
+	$(Q)dev/matrix

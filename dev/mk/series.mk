@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # The series and housekeeping. A target with a `##' comment is in `make help'.
 
-.PHONY: tree refresh check bisect-check drift apply deps clean distclean
+.PHONY: tree refresh check bisect-check drift apply range-diff send-dry-run deps \
+	clean distclean
 
 tree: deps-base ## Patches to commits in build/linux; BASE=newest: pin is gone
 	$(Q)dev/tree
@@ -21,13 +22,19 @@ drift: tree ## How the series meets each kernel the archive has
 apply: ## Put the series on a branch of your own 6.12 tree: LINUX=dir
 	$(Q)LINUX='$(LINUX)' dev/apply
 
+range-diff: tree ## How the series differs from what it was: FROM=tag-or-commit
+	$(Q)dev/range-diff '$(FROM)'
+
+send-dry-run: deps-send tree ## What would be mailed, and to whom: PART=n
+	$(Q)dev/send '$(PART)'
+
 deps: ## Install the Debian packages that are missing
 	$(Q)dev/deps all
 
 # Before a target that needs them; nothing is installed when nothing is missing.
 DEPS := deps-base deps-build deps-guest deps-check deps-model
-.PHONY: $(DEPS) deps-bench
-$(DEPS) deps-bench: deps-%:
+.PHONY: $(DEPS) deps-bench deps-matrix deps-send
+$(DEPS) deps-bench deps-matrix deps-send: deps-%:
 	$(Q)dev/deps $*
 
 clean: ## Remove what was built; keep downloads and build/linux

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Proxy execution: run the owner of a lock on the time of a blocked waiter.
+/**
+ * DOC: Proxy execution: run the owner of a lock on the time of a blocked waiter
  *
- * Model
+ * Model::
  *
  *   A task that blocks on a sleeping lock stays on its runqueue and competes
  *   there as before. When it is picked, the scheduler follows what it is
@@ -10,7 +10,7 @@
  *   a task that can run. That task runs instead, and whatever it uses up is
  *   charged to the one that was picked.
  *
- * Terms
+ * Terms::
  *
  *   donor	a task blocked on a lock and left on the runqueue. rq->donor is
  *		the task whose scheduling context was picked; it is a donor in
@@ -22,7 +22,7 @@
  *		that rq->curr owns: rq->proxy_waiter. If that one leaves, it is
  *		the donor itself until the next pick.
  *
- * Where a waiter is
+ * Where a waiter is::
  *
  *   queued	p->proxy.blocked, on a runqueue: that of its owner. It competes,
  *		and if it is picked the owner runs. At home that is where it
@@ -58,7 +58,7 @@
  *   always sent, falling back to plain blocking is never a matter of
  *   correctness.
  *
- * Invariants
+ * Invariants::
  *
  *   [I1] A blocked task does not run, but to return from its own schedule()
  *	  after the mark is gone.
@@ -83,7 +83,7 @@
  *   A task with parked donors that is queued but does not run is in
  *   rq->proxy_pending, or is about to be when rq->lock is released.
  *
- * Locks, and who writes what
+ * Locks, and who writes what::
  *
  *   p->pi_lock -> rq->lock -> lock of a struct sched_proxy_queue
  *		  -> p->proxy.lock
@@ -107,7 +107,7 @@
  *   p->proxy.pending, listed	rq->lock of the runqueue p is queued on
  *   rq->donor, rq->proxy_*	rq->lock
  *
- * Carrying a waiter to its owner
+ * Carrying a waiter to its owner::
  *
  *   A waiter that leaves a runqueue can be woken from that moment on, and its
  *   stack is in use until the switch is done. So it is put in the outbox, the
@@ -121,7 +121,7 @@
  *   knows that it still sleeps, and waits for the same lock: there are no stale
  *   entries to recognize.
  *
- * Why rq->lock alone is enough
+ * Why rq->lock alone is enough::
  *
  *   Take p, blocked on this rq, with rq->lock held and in __schedule() on its
  *   CPU.
@@ -145,7 +145,7 @@
  *   it was last looked at, which keeps its task_struct: see
  *   delayed_put_task_struct().
  *
- * Termination
+ * Termination::
  *
  *   Each walk follows at most PROXY_MAX_DEPTH links. A walk that does not end
  *   in a task to run takes all of its chain off the runqueue before the next
@@ -153,7 +153,7 @@
  *   to carry a waiter here because its owner is queued here and does not run;
  *   when that is picked, it is served.
  *
- * Races considered
+ * Races considered::
  *
  *   (a) A wakeup of p, while __schedule() on its CPU has dropped rq->lock in
  *	 the middle of the pick. p is rq->curr: it stops being blocked, and the
@@ -187,7 +187,7 @@
  *   Documentation/scheduler/sched-proxy-exec.pml is a model of this for spin,
  *   and says which of its steps stand for which functions here.
  *
- * Not handled, falls back to plain blocking
+ * Not handled, falls back to plain blocking::
  *
  *   Core scheduling; sched_ext as donor or owner; reader-owned rw_semaphores;
  *   freezable waits; CPUs that go down. Pushing and pulling move neither donors

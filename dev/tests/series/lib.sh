@@ -60,6 +60,7 @@ make_base() {
 	numbered 40 fair >"$d/kernel/sched/fair.c"
 	numbered 30 fork >"$d/kernel/fork.c"
 	echo 'config FOO' >"$d/init/Kconfig"
+	printf 'OTHERS\nF:	*\n' >"$d/MAINTAINERS"
 	echo 'mainmenu "x"' >"$d/Kconfig"
 	printf '#!/bin/sh\n' >"$d/scripts/tool"
 	chmod 755 "$d/scripts/tool"
@@ -204,6 +205,13 @@ The donor pays for what runs on its behalf.'
 	# Who pays
 	0002-sched-fair-Bill-the-donor.patch
 	END
+	cat >"$W/stack/patches/parts" <<-'END'
+	# Two parts
+	The walk	| sched/proxy: Add the walk
+	The bill	| sched/fair: Bill the donor
+	END
+	echo 'What the walk is for.' >"$W/stack/patches/part-1-cover.txt"
+	echo 'Who pays.' >"$W/stack/patches/part-2-cover.txt"
 }
 
 # --- saying what is expected -------------------------------------------------

@@ -15,6 +15,8 @@
  *   hotplug   now and then, a CPU goes offline or comes back. Then nothing else
  *             changes: the base lets sched_setaffinity() move a kernel thread to
  *             a CPU that is about to die, which complains.
+ *   switch    besides, proxy execution is switched off or on a few times, one
+ *             right after the other. Needs no task.
  *
  * and puts everything back at the end. What the kernel refuses (a deadline task
  * with an affinity, a CPU that is offline) is counted, it is an error only if all
@@ -37,12 +39,14 @@
 #define MAX_TASKS	512
 #define RT_SHARE	8	/* one change of class in that many makes RT */
 #define HOTPLUG_SHARE	64	/* one change in that many is of a CPU */
+#define FLIPS		3	/* of the switch, at a turn, on average */
+#define SWITCH		"/sys/kernel/debug/sched/proxy_exec/enabled"
 
-/* DEADLINE is one more class for CLASS, HOTPLUG is not about a task. */
-enum { AFFINITY, CLASS, CGROUP, KINDS, DEADLINE = KINDS, HOTPLUG, WORDS };
+/* DEADLINE is one more class for CLASS, the rest is not about a task. */
+enum { AFFINITY, CLASS, CGROUP, KINDS, DEADLINE = KINDS, HOTPLUG, FLIP, WORDS };
 
 static const char * const word_name[WORDS] = { "affinity", "class", "cgroup",
-					       "deadline", "hotplug" };
+					       "deadline", "hotplug", "switch" };
 static const char * const group[] = { "disturb-quota", "disturb-weight",
 				      "disturb-plain", "" };
 static pid_t task[MAX_TASKS];
@@ -137,6 +141,16 @@ static int change_cpus(void)
 	return err;
 }
 
+static int flip(void)
+{
+	static bool off;
+	int err = px_write(SWITCH, off ? "1" : "0");
+
+	if (!err)
+		off = !off;
+	return err;
+}
+
 static int change(int kind, pid_t pid, const bool *words, unsigned long *done)
 {
 	switch (kind) {
@@ -184,6 +198,8 @@ static void groups_begin(const bool *words)
 
 static void put_back(const bool *words)
 {
+	if (words[FLIP])
+		px_write(SWITCH, "1");
 	for (int i = 1; words[HOTPLUG] && i < sysconf(_SC_NPROCESSORS_CONF); i++)
 		px_online(i, true);
 	for (int i = 0; i < tasks; i++) {
@@ -204,7 +220,7 @@ int main(int argc, char **argv)
 	unsigned long done[WORDS] = {}, refused[WORDS] = {};
 	unsigned int usec = 1000, seconds = 10;
 	uint64_t end, look = 0;
-	bool idle = false;
+	bool idle = false, about_tasks;
 	struct timespec pause;
 	uint32_t first;
 	sigset_t term;
@@ -235,13 +251,20 @@ int main(int argc, char **argv)
 	/* It has to get at the tasks that are in its way. */
 	px_set_attr(0, PX_FIFO(90));
 	groups_begin(words);
+	about_tasks = words[AFFINITY] || words[CLASS] || words[CGROUP];
 	end = px_now() + seconds * MS(1000);
 	while (sigtimedwait(&term, NULL, &pause) < 0 && px_now() < end) {
 		int kind = random_below(KINDS);
 
-		if (px_now() >= look) {
+		if (about_tasks && px_now() >= look) {
 			find_tasks(argv + optind, argc - optind);
 			look = px_now() + MS(1000);
+		}
+		while (words[FLIP] && random_below(FLIPS + 1)) {
+			if (flip())
+				refused[FLIP]++;
+			else
+				done[FLIP]++;
 		}
 		if (words[HOTPLUG] && !random_below(HOTPLUG_SHARE)) {
 			if (change_cpus())

@@ -25,6 +25,8 @@
 #define INSTANCE	TRACEFS "/instances/proxy_exec"
 #define TEXT		(8 << 20)
 #define GOLDEN		4096
+#define GROUP		"px_events"
+#define DEEP		64	/* PROXY_MAX_DEPTH */
 
 static char *text;
 
@@ -45,13 +47,21 @@ static bool trace_possible(void)
 	return !access(TRACEFS "/events/sched_proxy", F_OK);
 }
 
+/* What was recorded so far goes by truncation only, not by what is written. */
+static int trace_clear(void)
+{
+	int fd = open(INSTANCE "/trace", O_WRONLY | O_TRUNC);
+
+	return fd < 0 ? -errno : close(fd);
+}
+
 static int trace_begin(void)
 {
 	if (mkdir(INSTANCE, 0700) && errno != EEXIST)
 		return -errno;
 	return trace_set("trace_clock", "mono") ?:
 	       trace_set("buffer_size_kb", "2048") ?:
-	       trace_set("trace", "") ?:
+	       trace_clear() ?:
 	       trace_set("events/sched_proxy/enable", "1") ?:
 	       trace_set("tracing_on", "1");
 }
@@ -174,6 +184,7 @@ FIXTURE_TEARDOWN(events)
 	free(text);
 	EXPECT_EQ(NULL, px_splat(self->px));
 	EXPECT_EQ(0, px_close(self->px));
+	px_group_remove(GROUP);
 }
 
 static struct px_actor *actor(struct px *px, const char *name, int cpu,
@@ -213,7 +224,7 @@ static struct px_actor *add_waiter(struct px *px, int cpu, struct px_attr attr)
 	return a;
 }
 
-static void play(struct __test_metadata *_metadata, struct px *px)
+static void begin(struct __test_metadata *_metadata, struct px *px)
 {
 	int i;
 
@@ -221,6 +232,11 @@ static void play(struct __test_metadata *_metadata, struct px *px)
 	for (i = 0; i < px->nr; i++)
 		px->actor[i].trace_pid = px->actor[i].pid;
 	ASSERT_EQ(0, px_set_flag(px, PX_GO));
+}
+
+static void play(struct __test_metadata *_metadata, struct px *px)
+{
+	begin(_metadata, px);
 	ASSERT_EQ(0, px_join(px, 10000));
 }
 
@@ -374,6 +390,252 @@ TEST_F(events, owner_parked)
 		      "unblock waiter unparked\n");
 }
 
+/*
+ * The owner's group has used up its 5 ms, and the CPU has nothing else to do: it
+ * runs on the waiter's time or not at all.
+ */
+TEST_F(events, owner_throttled)
+{
+	struct px *px = self->px;
+	struct px_actor *owner = add_owner(px, PX_FAIR(0), 0, MS(26));
+	struct px_actor *a = actor(px, "waiter", 2, PX_FIFO(50));
+
+	if (px_group_make(GROUP))
+		SKIP(return, "no cgroup2 with a cpu controller");
+	ASSERT_EQ(0, px_group_set(GROUP, "cpu.max", "5000 900000"));
+	px_wait(a, PX_HELD);
+	px_sleep(a, MS(12));
+	px_lock(a, 0);
+	px_unlock(a, 0);
+	ASSERT_EQ(0, px_start(px));
+	ASSERT_EQ(0, px_group_join(GROUP, owner->pid));
+	play(_metadata, px);
+	EXPECT_GE(px_group_stat(GROUP, "nr_throttled "), 1);
+	EXPECT_EVENTS("block waiter owner\n"
+		      "leave waiter\n"
+		      "inject waiter owner\n"
+		      "migrate waiter 2 1\n"
+		      "donate waiter owner 1\n"
+		      "handoff waiter\n"
+		      "unblock waiter woken\n"
+		      "end owner\n"
+		      "return waiter 1 2\n");
+}
+
+/* The owner needs help when it wakes, but the waiter's group has none to give. */
+TEST_F(events, waiter_throttled)
+{
+	struct px *px = self->px;
+	struct px_actor *hog = px_actor(px, 1, PX_FIFO(10));
+	struct px_actor *mate = px_actor(px, 1, PX_FAIR(0));
+	struct px_actor *waiter;
+
+	if (px_group_make(GROUP))
+		SKIP(return, "no cgroup2 with a cpu controller");
+	ASSERT_EQ(0, px_group_set(GROUP, "cpu.max", "20000 900000"));
+	add_owner(px, PX_FAIR(0), MS(60), MS(1));
+	waiter = add_waiter(px, 2, PX_FAIR(0));
+	px_wait(mate, PX_HELD);
+	px_sleep(mate, MS(10));
+	px_burn(mate, MS(30));
+	px_wait(hog, PX_HELD);
+	px_sleep(hog, MS(50));
+	px_burn(hog, MS(20));
+	ASSERT_EQ(0, px_start(px));
+	ASSERT_EQ(0, px_group_join(GROUP, waiter->pid));
+	ASSERT_EQ(0, px_group_join(GROUP, mate->pid));
+	play(_metadata, px);
+	EXPECT_EVENTS("block waiter owner\n"
+		      "park waiter owner asleep\n"
+		      "park waiter owner throttled\n"
+		      "pass waiter\n"
+		      "unblock waiter unparked\n");
+}
+
+/*
+ * Both waiters are put where the owner waits, but do not matter there: it comes
+ * before them when the hog is gone, and runs on its own time. The lock is free
+ * from then on, because the one that is woken has no CPU at home, when the other
+ * one is picked.
+ */
+static void add_free_lock(struct px *px, int cpu)
+{
+	struct px_actor *a = px_actor(px, 1, PX_FIFO(60));
+
+	add_owner(px, PX_FIFO(20), MS(15), MS(5));
+	px_wait(a, PX_HELD);
+	px_sleep(a, MS(12));
+	px_burn(a, MS(20));
+	a = px_actor(px, 2, PX_FIFO(60));
+	px_wait(a, PX_HELD);
+	px_sleep(a, MS(12));
+	px_burn_until(a, PX_STOP, MS(500));
+	a = actor(px, "first", 2, PX_FIFO(5));
+	px_wait(a, PX_HELD);
+	px_sleep(a, MS(2));
+	px_lock(a, 0);
+	px_unlock(a, 0);
+	add_waiter(px, cpu, PX_FAIR(0));
+}
+
+/* It is let run, and takes the lock. */
+TEST_F(events, free_lock)
+{
+	add_free_lock(self->px, 1);
+	play(_metadata, self->px);
+	EXPECT_EVENTS("block first owner\n"
+		      "park first owner asleep\n"
+		      "block waiter owner\n"
+		      "park waiter owner asleep\n"
+		      "inject first owner\n"
+		      "migrate first 2 1\n"
+		      "inject waiter owner\n"
+		      "unblock first woken\n"
+		      "return first 1 2\n"
+		      "unblock waiter free\n");
+}
+
+/* It is not at home there, and leaves to find that out again. */
+TEST_F(events, free_lock_away)
+{
+	add_free_lock(self->px, 3);
+	play(_metadata, self->px);
+	EXPECT_EVENTS("block first owner\n"
+		      "park first owner asleep\n"
+		      "block waiter owner\n"
+		      "park waiter owner asleep\n"
+		      "inject first owner\n"
+		      "migrate first 2 1\n"
+		      "inject waiter owner\n"
+		      "migrate waiter 3 1\n"
+		      "unblock first woken\n"
+		      "return first 1 2\n"
+		      "leave waiter\n"
+		      "unblock waiter free\n");
+}
+
+/*
+ * The owner runs on the time of the last of the chain, at the bound. One more comes,
+ * and is put there with the next tick. From there the owner is not to be seen: who
+ * waits for it sleeps as ever, and all others are parked, each on the next one.
+ */
+TEST_F(events, too_deep)
+{
+	struct px *px = self->px;
+	struct tpe_op *lock = NULL;
+	struct px_actor *a;
+	int i;
+
+	a = actor(px, "owner", 1, PX_FIFO(10));
+	px_wait(a, PX_GO);
+	px_lock(a, 0);
+	px_set(a, PX_FLAG + 1);
+	px_burn_until(a, PX_HELD, MS(800));
+	px_burn(a, MS(10));
+	px_unlock(a, 0);
+	for (i = 1; i <= DEEP; i++) {
+		a = actor(px, i == 1 ? "first" : NULL, 1,
+			  PX_FIFO(10 + i));
+		px_wait(a, PX_FLAG + i);
+		px_lock(a, i);
+		px_set(a, PX_FLAG + i + 1);
+		lock = px_lock_nested(a, i - 1, 1);
+		px_unlock(a, i - 1);
+		px_unlock(a, i);
+	}
+	a->name = "last";
+	a = actor(px, "waiter", 1, PX_FIFO(90));
+	px_wait(a, PX_HELD);
+	px_lock(a, DEEP);
+	px_unlock(a, DEEP);
+	begin(_metadata, px);
+	ASSERT_EQ(0, px_wait_blocked(&px->actor[DEEP], lock, 5000));
+	/* How the chain has come about is not what this is about. */
+	px_sleep_ms(5);
+	ASSERT_EQ(0, trace_clear());
+	ASSERT_EQ(0, px_set_flag(px, PX_HELD));
+	ASSERT_EQ(0, px_join(px, 10000));
+
+	/* Who has no name of its own here has that of the program. */
+	EXPECT_EVENTS("end owner\n"
+		      "block waiter last\n"
+		      "park waiter last queued\n"
+		      "donate last owner 64\n"
+		      "inject waiter last\n"
+		      "end owner\n"
+		      "leave waiter\n"
+		      "leave last\n"
+		      "degrade first depth\n"
+		      "park last events blocked\n"
+		      "park waiter last blocked\n"
+		      "pass last\n"
+		      "unblock last unparked\n"
+		      "pass waiter\n"
+		      "unblock waiter unparked\n");
+}
+
+/* It becomes more important while it is parked. */
+TEST_F(events, replaced)
+{
+	struct px *px = self->px;
+	struct px_actor *hog = px_actor(px, 1, PX_FIFO(10)), *waiter;
+
+	add_owner(px, PX_FAIR(19), MS(40), MS(10));
+	px_wait(hog, PX_HELD);
+	px_sleep(hog, MS(30));
+	px_burn_until(hog, PX_STOP, MS(500));
+	waiter = add_waiter(px, 2, PX_FAIR(19));
+	begin(_metadata, px);
+	ASSERT_EQ(0, px_wait_blocked(waiter, &waiter->op[2], 3000));
+	ASSERT_EQ(0, px_set_attr(waiter->pid, PX_FIFO(50)));
+	ASSERT_EQ(0, px_join(px, 10000));
+	EXPECT_EVENTS("block waiter owner\n"
+		      "park waiter owner asleep\n"
+		      "degrade waiter replaced\n"
+		      "leave waiter\n"
+		      "park waiter owner asleep\n"
+		      "inject waiter owner\n"
+		      "migrate waiter 2 1\n"
+		      "donate waiter owner 1\n"
+		      "handoff waiter\n"
+		      "unblock waiter woken\n"
+		      "end owner\n"
+		      "return waiter 1 2\n");
+}
+
+/* The CPU where the owner runs on the waiter's time goes down. */
+TEST_F(events, hotplug)
+{
+	struct px *px = self->px;
+	struct px_actor *owner, *waiter;
+
+	if (access("/sys/devices/system/cpu/cpu1/online", W_OK))
+		SKIP(return, "CPU 1 cannot go offline");
+	owner = actor(px, "owner", 1, PX_FAIR(0));
+	px_wait(owner, PX_GO);
+	px_lock(owner, 0);
+	px_set(owner, PX_HELD);
+	px_burn_until(owner, PX_STOP, MS(5000));
+	px_unlock(owner, 0);
+	waiter = actor(px, "waiter", 1, PX_FIFO(50));
+	px_wait(waiter, PX_HELD);
+	px_sleep(waiter, MS(5));
+	px_lock(waiter, 0);
+	px_unlock(waiter, 0);
+	begin(_metadata, px);
+	ASSERT_EQ(0, px_wait_blocked(waiter, &waiter->op[2], 3000));
+	px_sleep_ms(5);
+	EXPECT_EQ(0, px_online(1, false));
+	EXPECT_EQ(0, px_set_flag(px, PX_STOP));
+	EXPECT_EQ(0, px_join(px, 10000));
+	EXPECT_EQ(0, px_online(1, true));
+	EXPECT_EVENTS("block waiter owner\n"
+		      "keep waiter\n"
+		      "donate waiter owner 1\n"
+		      "end owner\n"
+		      "degrade waiter hotplug\n");
+}
+
 /* Readers hold it: nobody to run. */
 TEST_F(events, owner_unknown)
 {
@@ -402,15 +664,11 @@ TEST_F(events, killed)
 	struct px_actor *owner = add_owner(px, PX_FAIR(0), MS(60), MS(1));
 	struct px_actor *a = actor(px, "waiter", 2, PX_FIFO(50));
 	struct tpe_op *lock;
-	int i;
 
 	px_wait(a, PX_HELD);
 	lock = px_lock(a, 0);
 	lock->mode = TPE_KILLABLE;
-	ASSERT_EQ(0, px_start(px));
-	for (i = 0; i < px->nr; i++)
-		px->actor[i].trace_pid = px->actor[i].pid;
-	ASSERT_EQ(0, px_set_flag(px, PX_GO));
+	begin(_metadata, px);
 	ASSERT_EQ(0, px_wait_blocked(a, lock, 3000));
 	kill(a->pid, SIGKILL);
 	ASSERT_EQ(0, px_join(px, 5000));
@@ -439,10 +697,7 @@ TEST_F(events, cycle)
 		px_unlock(a[i], !i);
 		px_unlock(a[i], i);
 	}
-	ASSERT_EQ(0, px_start(px));
-	for (i = 0; i < 2; i++)
-		a[i]->trace_pid = a[i]->pid;
-	ASSERT_EQ(0, px_set_flag(px, PX_GO));
+	begin(_metadata, px);
 	ASSERT_EQ(0, px_wait_blocked(a[0], op[0], 3000));
 	ASSERT_EQ(0, px_wait_blocked(a[1], op[1], 3000));
 	px_sleep_ms(5);
