@@ -68,5 +68,5 @@ model: deps-model ## The protocol, checked by spin, and faults that it must find
 bench: $(GUEST_DEPS) deps-bench tree ## What it costs, exactly: K='switch pair' A= B= PHASES= WRITE=1
 	$(Q)dev/benchmark $(K)
 
-matrix: $(GUEST_DEPS) deps-matrix tree ## Other machines, compilers, configurations: K=pattern WRITE=1
+matrix: $(GUEST_DEPS) deps-matrix tree ## Machines, compilers, configurations: K=pattern WRITE=1
 	$(Q)dev/matrix

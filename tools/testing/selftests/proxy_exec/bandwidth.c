@@ -385,6 +385,57 @@ TEST_F(bandwidth, waiter_throttled_is_a_link)
 		EXPECT_GE(time, MS(400));
 }
 
+/* The better of two waiters has no time to give. The other one has. */
+TEST_F(bandwidth, waiter_throttled_not_alone)
+{
+	struct px *px = self->px;
+	struct px_actor *owner = px_actor(px, 1, PX_FAIR(19));
+	struct px_actor *waiter[2], *mate;
+	struct tpe_op *nap, *lock[2];
+	uint64_t time;
+	int i;
+
+	ASSERT_EQ(0, px_group_set(GROUP, "cpu.weight", "10000"));
+	ASSERT_EQ(0, px_group_set(GROUP, "cpu.max", "50000 900000"));
+	px_wait(owner, PX_GO);
+	px_lock(owner, 0);
+	px_set(owner, PX_HELD);
+	nap = px_sleep(owner, MS(1200));
+	px_burn(owner, MS(20));
+	px_unlock(owner, 0);
+	px_hog(px, 1, PX_FAIR(0), MS(6000));
+
+	for (i = 0; i < 2; i++) {
+		waiter[i] = px_actor(px, 2, PX_FAIR(5 * i));
+		px_wait(waiter[i], PX_HELD);
+		px_sleep(waiter[i], MS(5));
+		lock[i] = px_lock(waiter[i], 0);
+		px_unlock(waiter[i], 0);
+	}
+	px_set(waiter[1], PX_STOP);
+
+	/* Whatever the group has of a period is gone soon after it has begun. */
+	mate = px_actor(px, 1, PX_FAIR(-20));
+	px_wait(mate, PX_HELD);
+	px_sleep(mate, MS(8));
+	px_burn_until(mate, PX_STOP, MS(400));
+
+	ASSERT_EQ(0, px_start(px));
+	ASSERT_EQ(0, px_group_join(GROUP, waiter[0]->pid));
+	ASSERT_EQ(0, px_group_join(GROUP, mate->pid));
+	ASSERT_EQ(0, px_run(px, 20000));
+	EXPECT_EQ(0, lock[0]->ret);
+	EXPECT_EQ(0, lock[1]->ret);
+	time = lock[1]->end - nap->start - MS(1200);
+	TH_LOG("lock after %llu ms", (unsigned long long)time / 1000000);
+	if (!px_timing())
+		return;
+	if (px->on)
+		EXPECT_LE(time, MS(200));
+	if (!px->on)
+		EXPECT_GE(time, MS(500));
+}
+
 int main(int argc, char **argv)
 {
 	px_require(true);
