@@ -17,6 +17,8 @@
  *	place()			proxy_place(), proxy_try_place(), proxy_inject()
  *	park(), unpark()	proxy_park(), __proxy_unpark()
  *	bind(), take(), drop()	proxy_bind(), __proxy_take(), proxy_drop()
+ *	degrade()		proxy_let_go(), in __proxy_keep(), proxy_degrade() and
+ *				__proxy_demote()
  *	waits()			proxy_owner_here()
  *	owns(), will()		proxy_owns(), proxy_still_owner()
  *	holds()			proxy_has_donors()
@@ -38,8 +40,8 @@
  * it has to go through; a CPU lists only tasks that wait for it; and all tasks end,
  * so no wakeup is lost. BUG_* plants a fault that one of these has to find.
  *
- * Not here: a task that is not left on its runqueue, or has to leave it, for a
- * reason of its own other than in DELAY.
+ * Not here: what makes a task an ordinary sleeper other than in DELAY and DEGRADE,
+ * of those in the latter more than one, and CPUs that go down.
  */
 #define T	3
 #define L	2
@@ -52,8 +54,13 @@
 #ifdef BUG_REBIND	/* QUEUE */
 #define BUG_REST
 #endif
+#ifdef DEGRADE
+#define OTHER
+#endif
 #ifdef OTHER
 #define AGAIN
+#endif
+#if defined(OTHER) && !defined(DEGRADE)
 #define MORE	1
 #else
 #define MORE	0
@@ -83,8 +90,10 @@
  * middle stays out of this, in delayed dequeue for a while. OTHER: as AGAIN, but
  * a tick can also bring in a task that has nothing to do with these, without which
  * an owner would hardly ever wait for a CPU for long. FULL: as QUEUE, with such a
- * task, too, and one blocked task is as much as a runqueue has room for. In the
- * last two nobody is woken, or changed, for no reason.
+ * task, too, and one blocked task is as much as a runqueue has room for. DEGRADE:
+ * as OTHER, with a tick less, but one of them, at some time, waits or goes on to
+ * wait as an ordinary sleeper, for a reason that is not here. In the last three
+ * nobody is woken, or changed, for no reason.
  */
 #ifdef FULL
 #define QUEUE
@@ -152,6 +161,12 @@ bool busy[C];
 byte signals = SIGNALS;	/* spurious wakeups, and the like, to come */
 #endif
 byte ticks = TICKS - LESS + MORE;	/* preemptions for no other reason */
+#ifdef DEGRADE
+byte lone = NONE;	/* who has become an ordinary sleeper */
+bool unseen;		/* and has got the group only then */
+#else
+#define unseen	false
+#endif
 byte best;		/* the task that is better than the others, if any */
 
 #define on(t, c)	(onrq[t] && cpu[t] == c)
@@ -191,8 +206,11 @@ byte best;		/* the task that is better than the others, if any */
 /* or on one that is itself parked for that lock */
 #define circular(p)	(parked(p) && member(whom(p), blocked[p]))
 
-/* or on one that waits for it like anybody else, while another has it */
-#define adrift(p)	(parked(p) && !owns(whom(p), blocked[p]) && \
+/*
+ * or on one that waits for it like anybody else, while another has it. It may
+ * have been taken for the owner, which it has been, with nobody to let go yet.
+ */
+#define adrift(p)	(parked(p) && !unseen && !owns(whom(p), blocked[p]) && \
 			 owner[blocked[p]] != NONE && !onrq[whom(p)] && \
 			 q[whom(p)] == NONE)
 
@@ -277,6 +295,9 @@ inline bind(l, o)
 
 		b_g = group[l];
 		group[l] = o;
+#ifdef DEGRADE
+		unseen = (o == lone && !onrq[o] && (unseen || b_g != o));
+#endif
 		unbind(b_g);
 		if
 		:: hurry(l) -> urged[o] = true
@@ -317,6 +338,24 @@ inline drop(l)
 		d_g = 0
 	}
 }
+
+#ifdef DEGRADE
+#define degrades(t)	(lone == NONE && !(holds(t) && bucket[blocked[t]]))
+#define demoted(t)	(onrq[t] && mark[t] && !pi[t] && !rq[cpu[t]] && degrades(t))
+
+/* @t is an ordinary sleeper from now on, and nobody can depend on that. */
+inline degrade(t)
+{
+	lone = t;
+#ifndef BUG_STAYS	/* DEGRADE */
+	if
+	:: group[blocked[t]] == t -> drop(blocked[t])
+	:: else
+	fi;
+#endif
+	dequeue(t)
+}
+#endif
 
 inline give(l, o)
 {
@@ -982,6 +1021,9 @@ inline schedule(c, voluntary)
 				:: s_prev == 0 -> late(s_prev) = true
 				:: s_prev == 0 -> onrq[s_prev] = false
 #endif
+#ifdef DEGRADE
+				:: degrades(s_prev) -> degrade(s_prev)
+#endif
 				:: s_o == NONE || s_o == s_prev -> mark[s_prev] = true
 				:: s_o != NONE && s_o != s_prev ->
 					s_l = blocked[s_prev];
@@ -1095,6 +1137,11 @@ pick:
 				do
 				:: s_again || s_p == NONE -> break
 				:: !s_again && s_p != NONE && !mark[s_p] -> break
+#ifdef DEGRADE
+				:: !s_again && s_p != NONE && mark[s_p] && degrades(s_p) ->
+					degrade(s_p);
+					s_again = true
+#endif
 				:: !s_again && s_p != NONE && mark[s_p] ->
 					s_o = owner[blocked[s_p]];
 					if
@@ -1408,6 +1455,27 @@ end:
 }
 #endif
 
+#ifdef DEGRADE
+/* Its class changes, for instance. */
+proctype Demote()
+{
+	byte d_t;
+
+end:
+	atomic {
+		demoted(0) || demoted(1) || demoted(2);
+		if
+		:: demoted(0) -> d_t = 0
+		:: demoted(1) -> d_t = 1
+		:: demoted(2) -> d_t = 2
+		fi;
+		resched[cpu[d_t]] = true;
+		degrade(d_t);
+		d_t = 0
+	}
+}
+#endif
+
 init
 {
 	atomic {
@@ -1429,6 +1497,9 @@ init
 		run Cpu(0);
 #if SIGNALS > 0
 		run Whim();
+#endif
+#ifdef DEGRADE
+		run Demote();
 #endif
 		run Cpu(1)
 	}

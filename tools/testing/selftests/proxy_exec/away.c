@@ -493,7 +493,7 @@ TEST_F(away, interrupt_middle)
 }
 
 /* Many come and get killed on the way, all the time (H18). */
-TEST_F(away, kill_many)
+TEST_F_TIMEOUT(away, kill_many, 300)
 {
 	struct px *px = self->px;
 	struct px_actor *owner = add_owner(px, MS(150));

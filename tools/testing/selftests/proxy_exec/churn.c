@@ -371,6 +371,7 @@ TEST_F(push, deadline_bandwidth_of_an_offline_cpu)
 {
 	struct px *px = self->px;
 	struct px_actor *a;
+	uint64_t end;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 3 || px_online(2, true))
 		SKIP(return, "no CPU hotplug");
@@ -381,6 +382,11 @@ TEST_F(push, deadline_bandwidth_of_an_offline_cpu)
 	px_wait(a, PX_STOP);
 	ASSERT_EQ(0, px_go(px));
 	px_sleep_ms(300);
+	/* Throttled, it would have to be taken off a CPU that is gone. */
+	end = px_now() + px_patient(2000);
+	while (px_state(a->pid) != 'S' && px_now() < end)
+		px_sleep_ms(10);
+	ASSERT_EQ('S', px_state(a->pid));
 	EXPECT_EQ(0, px_online(2, false));
 	EXPECT_EQ(0, px_set_attr(a->pid, PX_FAIR(0)));
 	px_sleep_ms(2000);

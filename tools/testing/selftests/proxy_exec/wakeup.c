@@ -153,7 +153,7 @@ TEST_F(wakeup, uninterruptible)
 }
 
 /* Donors come and get killed while the owner runs on their time (H18). */
-TEST_F(wakeup, kill_many)
+TEST_F_TIMEOUT(wakeup, kill_many, 300)
 {
 	struct px *px = self->px;
 	struct px_actor *owner = add_owner(px, PX_FAIR(19), MS(150), 0);
