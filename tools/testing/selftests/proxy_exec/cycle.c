@@ -179,6 +179,7 @@ TEST_F(cycle, each_better)
 	struct px *px = self->px;
 	struct px_actor *member[2];
 	struct tpe_op *op[2];
+	uint64_t end;
 	int i;
 
 	for (i = 0; i < 2; i++) {
@@ -198,6 +199,10 @@ TEST_F(cycle, each_better)
 	ASSERT_EQ(0, px_set_attr(member[1]->pid, PX_FIFO(50)));
 	ASSERT_EQ(0, px_set_flag(px, PX_HELD));
 	ASSERT_EQ(0, px_wait_blocked(member[1], op[1], 3000));
+	/* Blocked, and about to be picked */
+	end = px_now() + px_patient(1000);
+	while (px->on && !px_delta(px, "degraded_cycle") && px_now() < end)
+		px_sleep_ms(1);
 	if (px->on)
 		EXPECT_GT(px_delta(px, "degraded_cycle"), 0);
 	ASSERT_EQ(0, kill(member[1]->pid, SIGKILL));
