@@ -112,13 +112,43 @@ static bool is_ours(struct px *px, const char *line, const char *key)
 	return false;
 }
 
+/* The start of the line before @at */
+static char *line_before(char *text, char *at)
+{
+	if (at > text)
+		at--;
+	while (at > text && at[-1] != '\n')
+		at--;
+	return at;
+}
+
+/*
+ * A tick, a wakeup of somebody else or a kernel thread in between make the CPU
+ * look again: the same line, or a pair of donate and end, counts once.
+ */
+static void fold(char *text)
+{
+	char *end = text + strlen(text);
+	char *last = line_before(text, end);
+	char *pair = line_before(text, last);
+	char *past = line_before(text, line_before(text, pair));
+	bool again = last > text && end - last == last - pair &&
+		     !strncmp(pair, last, end - last);
+
+	if (again)
+		*last = '\0';
+	else if (!strncmp(pair, "donate ", 7) && !strncmp(last, "end ", 4) &&
+		 pair - past == end - pair && !strncmp(past, pair, end - pair))
+		*pair = '\0';
+}
+
 static void add_event(char *to, const char *line, const char *name, size_t len)
 {
 	static const char * const keys[] = {
 		"comm", "owner_comm", "to_comm", "why", "reason", "depth",
 		"orig_cpu", "dest_cpu",
 	};
-	char event[256], value[64], *last;
+	char event[256], value[64];
 	unsigned int i, at;
 
 	at = snprintf(event, sizeof(event), "%.*s", (int)len, name);
@@ -127,15 +157,10 @@ static void add_event(char *to, const char *line, const char *name, size_t len)
 			at += snprintf(event + at, sizeof(event) - at, " %s",
 				       value);
 	}
-	/* A tick, or a wakeup of somebody else, makes the CPU look again. */
-	last = strrchr(to, '\n');
-	for (; last && last > to && last[-1] != '\n'; last--)
-		;
-	if (last && !strncmp(last, event, at) && last[at] == '\n')
-		return;
 	if (strlen(to) + at + 2 < GOLDEN) {
 		strcat(to, event);
 		strcat(to, "\n");
+		fold(to);
 	}
 }
 

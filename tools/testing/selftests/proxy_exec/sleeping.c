@@ -396,19 +396,24 @@ FIXTURE_SETUP(tree)
 			  px_delta(px, "parked_queued"), LEAVES + FAN);
 }
 
+/* What became of its operations is known when it is done with all of them. */
+static bool through(struct px_actor *a)
+{
+	uint64_t end = px_now() + px_patient(10000);
+
+	while (!a->done && px_now() < end)
+		px_sleep_ms(2);
+	return a->done;
+}
+
 FIXTURE_TEARDOWN(tree)
 {
 	int i;
 
 	px_set_flag(self->px, PX_FLAG);
 	/* Hogs go on until all are through. */
-	for (i = 0; i < LEAVES; i++) {
-		uint64_t end = px_now() + px_patient(10000);
-
-		while (!self->leaf[i]->done && px_now() < end)
-			px_sleep_ms(2);
-		EXPECT_EQ(1, self->leaf[i]->done);
-	}
+	for (i = 0; i < LEAVES; i++)
+		EXPECT_TRUE(through(self->leaf[i]));
 	for (i = 0; i < LEAVES; i++) {
 		EXPECT_EQ(1, self->leaf_lock[i]->runs);
 		EXPECT_EQ(1 + i % 3, self->leaf_lock[i]->cpu);
@@ -493,8 +498,10 @@ TEST_F(tree, signal_middle)
 	start = px_now();
 	ASSERT_EQ(0, px_set_flag(self->px, PX_FLAG));
 	tree_done(_metadata, self->px, self->leaf_lock, start, MS(150));
-	for (i = 0; i < FAN; i++)
+	for (i = 0; i < FAN; i++) {
+		EXPECT_TRUE(through(self->middle[i]));
 		EXPECT_EQ(i & 1 ? 0 : -EINTR, self->middle_lock[i]->ret);
+	}
 }
 
 /* The middle, leaves and the root, all within the same moment */
