@@ -162,10 +162,7 @@ byte signals = SIGNALS;	/* spurious wakeups, and the like, to come */
 #endif
 byte ticks = TICKS - LESS + MORE;	/* preemptions for no other reason */
 #ifdef DEGRADE
-byte lone = NONE;	/* who has become an ordinary sleeper */
-bool unseen;		/* and has got the group only then */
-#else
-#define unseen	false
+bool lone;		/* one of them has become an ordinary sleeper */
 #endif
 byte best;		/* the task that is better than the others, if any */
 
@@ -176,6 +173,12 @@ byte best;		/* the task that is better than the others, if any */
 #define holds(t)	(group[0] == t || group[1] == t)
 #define owns(o, l)	(owner[l] == o)
 #define will(o, l)	(owner[l] == o || blocked[o] == l)
+#ifndef BUG_BACK	/* DEGRADE */
+/* Who has been woken to be the next, @w, need not be the owner yet. */
+#define stays(o, l, w)	(owns(o, l) || ((w) && will(o, l)))
+#else
+#define stays(o, l, w)	will(o, l)
+#endif
 #define better(t, o)	(best == t || urged[t])
 #ifdef FULL
 #define full(c)		((mark[0] && cpu[0] == c) || (mark[1] && cpu[1] == c) || \
@@ -206,11 +209,8 @@ byte best;		/* the task that is better than the others, if any */
 /* or on one that is itself parked for that lock */
 #define circular(p)	(parked(p) && member(whom(p), blocked[p]))
 
-/*
- * or on one that waits for it like anybody else, while another has it. It may
- * have been taken for the owner, which it has been, with nobody to let go yet.
- */
-#define adrift(p)	(parked(p) && !unseen && !owns(whom(p), blocked[p]) && \
+/* or on one that waits for it like anybody else, while another has it */
+#define adrift(p)	(parked(p) && !owns(whom(p), blocked[p]) && \
 			 owner[blocked[p]] != NONE && !onrq[whom(p)] && \
 			 q[whom(p)] == NONE)
 
@@ -295,9 +295,6 @@ inline bind(l, o)
 
 		b_g = group[l];
 		group[l] = o;
-#ifdef DEGRADE
-		unseen = (o == lone && !onrq[o] && (unseen || b_g != o));
-#endif
 		unbind(b_g);
 		if
 		:: hurry(l) -> urged[o] = true
@@ -340,13 +337,13 @@ inline drop(l)
 }
 
 #ifdef DEGRADE
-#define degrades(t)	(lone == NONE && !(holds(t) && bucket[blocked[t]]))
+#define degrades(t)	(!lone && !(holds(t) && bucket[blocked[t]]))
 #define demoted(t)	(onrq[t] && mark[t] && !pi[t] && !rq[cpu[t]] && degrades(t))
 
 /* @t is an ordinary sleeper from now on, and nobody can depend on that. */
 inline degrade(t)
 {
-	lone = t;
+	lone = true;
 #ifndef BUG_STAYS	/* DEGRADE */
 	if
 	:: group[blocked[t]] == t -> drop(blocked[t])
@@ -394,8 +391,8 @@ inline join(p, o, l)
 	give(l, o)
 }
 
-/* @ok: was it? */
-inline park(p, o, l, ok)
+/* @woken: to be the owner, or else it has been found to be. @ok: was it parked? */
+inline park(p, o, l, woken, ok)
 {
 	atomic {
 		!bucket[l];
@@ -435,12 +432,12 @@ inline park(p, o, l, ok)
 			if
 #ifndef BUG_REST	/* AGAIN */
 			/* @o has not seen those that it was given. */
-			:: !will(o, l) && rebound ->
+			:: !stays(o, l, woken) && rebound ->
 				unpark(p, group[l], l);
 				ok = 0
-			:: !will(o, l) && !rebound ->
+			:: !stays(o, l, woken) && !rebound ->
 #else
-			:: !will(o, l) ->
+			:: !stays(o, l, woken) ->
 #endif
 				take(p);
 				ok = 0
@@ -728,7 +725,7 @@ inline pass(l, from, nx)
 				/* Is it still the one? */
 				atomic {
 					if
-					:: will(u_o, l) ->
+					:: stays(u_o, l, u_o == nx || u_o == u_w) ->
 						bucket[l] = false;
 						u_ok = true
 					:: else ->
@@ -853,7 +850,7 @@ inline place(p, from, fl, hint)
 				}
 				if
 				:: p_park ->
-					park(p, p_o, p_l, p_ok);
+					park(p, p_o, p_l, p_o == hint, p_ok);
 					atomic {
 						p_park = false;
 						rq[p_c] = false;
@@ -1052,7 +1049,7 @@ inline schedule(c, voluntary)
 			:: else
 			fi
 		}
-		park(s_prev, s_o, s_l, s_ok);
+		park(s_prev, s_o, s_l, false, s_ok);
 		if
 		:: s_ok == 1 && !waits(s_o, c) ->
 			s_again = false;

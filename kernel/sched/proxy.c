@@ -1035,6 +1035,17 @@ static bool proxy_owns(unsigned long word, struct task_struct *owner)
 }
 
 /*
+ * The same of @owner, which was the owner when somebody looked, or which has been
+ * @woken to be. One that was not woken and only waits for the lock has been the
+ * owner, and is back: it need not see its donors before it gets the lock again.
+ */
+static bool proxy_stays_owner(unsigned long word, struct task_struct *owner,
+			      bool woken)
+{
+	return woken ? proxy_still_owner(word, owner) : proxy_owns(word, owner);
+}
+
+/*
  * Would @p give @owner, or those that @owner waits for, something better than it
  * has? Otherwise it makes no difference before others have had their turn, and
  * whoever looks after it then is early enough.
@@ -1094,11 +1105,13 @@ static bool proxy_unpark(struct task_struct *p, struct task_struct *owner)
 }
 
 /*
- * Park @p, which is leaving or has left the runqueue, on @owner.
+ * Park @p, which is leaving or has left the runqueue, on @owner, which owns the
+ * lock or has been @woken to take it.
  *
  * Return: false if that is no longer who owns the lock, or will.
  */
-static bool proxy_park(struct task_struct *p, struct task_struct *owner, int key)
+static bool proxy_park(struct task_struct *p, struct task_struct *owner,
+		       bool woken, int key)
 {
 	unsigned long word = READ_ONCE(p->blocked_on);
 	struct sched_proxy_queue *q = proxy_bucket(word);
@@ -1141,7 +1154,7 @@ static bool proxy_park(struct task_struct *p, struct task_struct *owner, int key
 	group->nr_urgent += p->proxy.urges;
 	if (likely(proxy_bind(group, owner))) {
 		smp_mb(); /* see proxy_settle() and proxy_still_owner() */
-		if (likely(proxy_still_owner(word, owner)))
+		if (likely(proxy_stays_owner(word, owner, woken)))
 			return true;
 	} else if (proxy_owns(word, owner)) {
 		proxy_drop(group, PROXY_DEGRADED_EXITING);
@@ -1222,14 +1235,14 @@ static bool proxy_leaves(struct rq *rq, struct task_struct *p,
 		if (rq->donor != p ||
 		    (proxy_improves(p, owner) && proxy_room(rq, p)) ||
 		    !proxy_class(owner->sched_class) ||
-		    !proxy_park(p, owner, p->prio))
+		    !proxy_park(p, owner, false, p->prio))
 			return false;
 		proxy_list(rq, owner, false);
 		proxy_count_parked(p, owner, PROXY_PARKED_QUEUED);
 		return true;
 	}
 
-	if (proxy_park(p, owner, p->prio)) {
+	if (proxy_park(p, owner, false, p->prio)) {
 		bool runs = READ_ONCE(task_rq(owner)->donor) == owner;
 
 		if (proxy_stands(owner) && !READ_ONCE(owner->proxy.queue)) {
@@ -1906,7 +1919,7 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 		key = PROXY_KEY_LAST;
 	}
 
-	if (!proxy_park(p, owner, key)) {
+	if (!proxy_park(p, owner, owner == hint, key)) {
 		rq_unlock(rq, &rf);
 		return PROXY_AGAIN;
 	}
@@ -2220,7 +2233,8 @@ static void proxy_pass_on(unsigned long word, struct task_struct *from,
 			trace_sched_proxy_pass(word, from, owner);
 
 			smp_mb(); /* see proxy_settle() and proxy_still_owner() */
-			if (proxy_still_owner(word, owner))
+			if (proxy_stays_owner(word, owner,
+					      owner == next || owner == wake))
 				break;
 			from = owner;
 		}
