@@ -2267,14 +2267,14 @@ static void proxy_pass_on(unsigned long word, struct task_struct *from,
 
 #endif /* CONFIG_SMP */
 
-void __proxy_picked(struct rq *rq, struct task_struct *prev,
-		    struct task_struct *next, unsigned long *prev_state)
+unsigned long __proxy_picked(struct rq *rq, struct task_struct *prev,
+			     struct task_struct *next, unsigned long prev_state)
 {
 	lockdep_assert_rq_held(rq);
 
 	/* Was it left queued, and woken while the pick had dropped the lock? */
 	if (READ_ONCE(prev->__state) == TASK_RUNNING)
-		*prev_state = TASK_RUNNING;
+		prev_state = TASK_RUNNING;
 
 	if (prev != next && proxy_has_donors(prev) && task_on_rq_queued(prev) &&
 	    !prev->se.sched_delayed)
@@ -2289,6 +2289,7 @@ void __proxy_picked(struct rq *rq, struct task_struct *prev,
 	rq->proxy_work = rq->proxy_waiter || rq->proxy_blocked || rq->proxy_pull ||
 			 rq->proxy_feed;
 	proxy_after_switch(rq);
+	return prev_state;
 }
 
 struct task_struct *__sched_proxy_waiter(unsigned long word)

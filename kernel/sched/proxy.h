@@ -55,8 +55,8 @@ void __proxy_class_change(struct rq *rq, struct task_struct *p);
 void __proxy_prio_changed(struct rq *rq, struct task_struct *p);
 void __proxy_claim(struct task_struct *p);
 void __proxy_note(struct rq *rq, struct task_struct *p);
-void __proxy_picked(struct rq *rq, struct task_struct *prev,
-		    struct task_struct *next, unsigned long *prev_state);
+unsigned long __proxy_picked(struct rq *rq, struct task_struct *prev,
+			     struct task_struct *next, unsigned long prev_state);
 void __proxy_activated(struct rq *rq, struct task_struct *p);
 void __proxy_exit(struct task_struct *p);
 void __proxy_tick(struct rq *rq);
@@ -101,19 +101,20 @@ static inline bool proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
  */
 static inline void proxy_update_curr(struct rq *rq)
 {
-	if (unlikely(rq->proxy_work))
+	if (sched_proxy_exec() && unlikely(rq->proxy_work))
 		rq->donor->sched_class->update_curr(rq);
 }
 
-/* @next was picked, and is the donor: who is to run? %NULL: pick again. */
-static inline struct task_struct *find_proxy_task(struct rq *rq,
-						  struct task_struct *next)
+/* *@next was picked, and is the donor: who is to run? If false pick again. */
+static inline bool find_proxy_task(struct rq *rq, struct task_struct **next)
 {
-	if (unlikely(rq->proxy_work))
-		return __find_proxy_task(rq, next);
+	if (sched_proxy_exec() && unlikely(rq->proxy_work)) {
+		*next = __find_proxy_task(rq, *next);
+		return *next;
+	}
 
-	rq_set_donor(rq, next);
-	return next;
+	rq_set_donor(rq, *next);
+	return true;
 }
 
 /* @p, which is queued, is woken. Does it need to be queued anew? */
@@ -219,17 +220,20 @@ static inline bool proxy_pending(struct rq *rq)
 /*
  * The pick is done: @next runs, in the place of @prev. An atomic operation has
  * come in between.
+ *
+ * Return: what @prev_state is by now.
  */
-static inline void proxy_picked(struct rq *rq, struct task_struct *prev,
-				struct task_struct *next,
-				unsigned long *prev_state)
+static inline unsigned long proxy_picked(struct rq *rq, struct task_struct *prev,
+					 struct task_struct *next,
+					 unsigned long prev_state)
 {
 	if (!sched_proxy_exec())
-		return;
+		return prev_state;
 
 	smp_mb__after_atomic(); /* rq->donor first, see proxy_stands() */
 	if (unlikely(rq->proxy_work | proxy_has_donors(prev) | next->proxy.listed))
-		__proxy_picked(rq, prev, next, prev_state);
+		prev_state = __proxy_picked(rq, prev, next, prev_state);
+	return prev_state;
 }
 
 /* Some donors were left out, see proxy_note() and proxy_feed(). */
@@ -282,11 +286,9 @@ static inline void proxy_update_curr(struct rq *rq)
 {
 }
 
-static inline struct task_struct *find_proxy_task(struct rq *rq,
-						  struct task_struct *next)
+static inline bool find_proxy_task(struct rq *rq, struct task_struct **next)
 {
-	rq_set_donor(rq, next);
-	return next;
+	return true;
 }
 
 static inline bool proxy_wake(struct rq *rq, struct task_struct *p)
@@ -339,10 +341,11 @@ static inline bool proxy_pending(struct rq *rq)
 	return false;
 }
 
-static inline void proxy_picked(struct rq *rq, struct task_struct *prev,
-				struct task_struct *next,
-				unsigned long *prev_state)
+static inline unsigned long proxy_picked(struct rq *rq, struct task_struct *prev,
+					 struct task_struct *next,
+					 unsigned long prev_state)
 {
+	return prev_state;
 }
 
 static inline void proxy_tick(struct rq *rq)
