@@ -758,7 +758,7 @@ inline place(p, from, fl, hint)
 {
 	{
 		byte p_o, p_l, p_c, p_ok;
-		bool p_mine, p_wake, p_with, p_park, p_full;
+		bool p_mine, p_wake, p_with, p_park, p_full, p_next;
 
 		atomic {
 			!pi[p] && !(from == PARKED && bucket[fl]);
@@ -786,8 +786,9 @@ inline place(p, from, fl, hint)
 				if
 				:: p_o == NONE && hint != NONE && hint != p &&
 				   blocked[hint] == p_l ->
-					p_o = hint
-				:: else
+					p_o = hint;
+					p_next = true
+				:: else -> p_next = false
 				fi;
 				if
 				:: p_o == NONE || p_o == p -> p_wake = true
@@ -816,11 +817,12 @@ inline place(p, from, fl, hint)
 					if
 					:: waits(p_o, p_c) && curr[p_c] != p_o &&
 					   (hint != NONE || better(p, p_o)) &&
-					   (!will(p_o, p_l) || room(p, p_c)) ->
+					   (!stays(p_o, p_l, p_next) ||
+					    room(p, p_c)) ->
 						assert(!onrq[p] && !oncpu[p]);
 						if
-						:: !will(p_o, p_l) -> skip
-						:: will(p_o, p_l) && cpu[p] != p_c ->
+						:: !stays(p_o, p_l, p_next) -> skip
+						:: stays(p_o, p_l, p_next) && cpu[p] != p_c ->
 							/* Try again, from there. */
 							if
 							:: home[p] == NONE ->
@@ -830,7 +832,7 @@ inline place(p, from, fl, hint)
 							:: else
 							fi;
 							cpu[p] = p_c
-						:: will(p_o, p_l) && cpu[p] == p_c ->
+						:: stays(p_o, p_l, p_next) && cpu[p] == p_c ->
 							mark[p] = true;
 							onrq[p] = true;
 							if
@@ -850,7 +852,7 @@ inline place(p, from, fl, hint)
 				}
 				if
 				:: p_park ->
-					park(p, p_o, p_l, p_o == hint, p_ok);
+					park(p, p_o, p_l, p_next, p_ok);
 					atomic {
 						p_park = false;
 						rq[p_c] = false;
@@ -896,7 +898,7 @@ inline place(p, from, fl, hint)
 			:: else
 			fi
 		od;
-		p_o = 0; p_c = 0;
+		p_o = 0; p_c = 0; p_next = false;
 		if
 		:: p_wake -> p_l = 0; wake(p); p_wake = false
 #if SIGNALS > 0

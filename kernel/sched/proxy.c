@@ -1864,6 +1864,7 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 	enum lock_owner_state state;
 	struct task_struct *owner;
 	bool queued, settle = true;
+	bool woken = false;
 	bool hurry = true;
 	int key = p->prio;
 	struct rq_flags rf;
@@ -1886,6 +1887,7 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 	case LOCK_OWNER_UNKNOWN:
 		/* Somebody was woken to take it. */
 		owner = hint;
+		woken = true;
 		if (owner && owner != p && READ_ONCE(owner->blocked_on) == word)
 			break;
 		return state == LOCK_UNOWNED ? PROXY_UNBLOCKED :
@@ -1897,7 +1899,7 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 	if (queued && !task_current(rq, owner) && state != LOCK_OWNER_UNKNOWN &&
 	    (!wait || proxy_improves(p, owner))) {
 		/* From here on it cannot release the lock. */
-		what = proxy_still_owner(word, owner) ?
+		what = proxy_stays_owner(word, owner, woken) ?
 		       proxy_may_inject(rq, p, owner) : PROXY_AGAIN;
 		if (what == PROXY_INJECTED && task_rq(p) != rq) {
 			rq_unlock(rq, &rf);
@@ -1919,7 +1921,7 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 		key = PROXY_KEY_LAST;
 	}
 
-	if (!proxy_park(p, owner, owner == hint, key)) {
+	if (!proxy_park(p, owner, woken, key)) {
 		rq_unlock(rq, &rf);
 		return PROXY_AGAIN;
 	}

@@ -348,7 +348,7 @@ static void test_park(struct kunit *test, int task, int owner, int key, bool don
 	bool was_done;
 
 	local_irq_save(flags);
-	was_done = proxy_park(t->task[task], t->task[owner], key);
+	was_done = proxy_park(t->task[task], t->task[owner], false, key);
 	local_irq_restore(flags);
 	KUNIT_EXPECT_EQ(test, done, was_done);
 	KUNIT_EXPECT_EQ(test, done, !!t->task[task]->proxy.queue);
@@ -580,6 +580,25 @@ static void park_on_former(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, proxy_has_donors(t->task[5]));
 }
 
+/* It is back, and waits for the lock itself: only if it was woken is it next. */
+static void park_on_back(struct kunit *test)
+{
+	struct proxy_test *t = test->priv;
+	unsigned long flags;
+
+	test_own(t, 0, 5, TEST_MUTEX_WAITERS);
+	test_block(t, 0, 0);
+	test_block(t, 1, 0);
+	test_park(test, 1, 0, 10, false);
+	KUNIT_EXPECT_NULL(test, test_group(t, 0));
+	atomic_long_set(&t->mutex[0].owner, TEST_MUTEX_WAITERS);
+	test_park(test, 1, 0, 10, false);
+	local_irq_save(flags);
+	KUNIT_EXPECT_TRUE(test, proxy_park(t->task[1], t->task[0], true, 10));
+	local_irq_restore(flags);
+	expect_group(test, 0, 1, 0, t->task[0]);
+}
+
 /* One was handed the lock, and is still parked when the next one comes. */
 static void park_on_handed(struct kunit *test)
 {
@@ -625,7 +644,8 @@ static void test_pass(struct kunit *test, int next)
 
 		test_block(t, i, i == 3);
 		local_irq_save(flags);
-		KUNIT_EXPECT_TRUE(test, proxy_park(t->task[i], current, 100));
+		KUNIT_EXPECT_TRUE(test, proxy_park(t->task[i], current, false,
+						   100));
 		local_irq_restore(flags);
 	}
 	atomic_long_set(&t->mutex[0].owner, TEST_MUTEX_WAITERS);
@@ -819,6 +839,7 @@ static struct kunit_case proxy_test_cases[] = {
 	KUNIT_CASE(park_group_moves),
 	KUNIT_CASE(park_on_exiting),
 	KUNIT_CASE(park_on_former),
+	KUNIT_CASE(park_on_back),
 	KUNIT_CASE(park_on_handed),
 	KUNIT_CASE(park_on_member),
 	KUNIT_CASE(pass_on_to_next),
