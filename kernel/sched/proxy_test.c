@@ -340,6 +340,15 @@ static unsigned long test_word(struct proxy_test *t, int mutex)
 	return blocked_on_word(BLOCKED_ON_MUTEX, &t->mutex[mutex]);
 }
 
+static void test_claim(struct proxy_test *t, int task)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&t->task[task]->pi_lock, flags);
+	__proxy_claim(t->task[task]);
+	raw_spin_unlock_irqrestore(&t->task[task]->pi_lock, flags);
+}
+
 /* Park @task, which waits for a lock, on @owner. */
 static void test_park(struct kunit *test, int task, int owner, int key, bool done)
 {
@@ -352,6 +361,8 @@ static void test_park(struct kunit *test, int task, int owner, int key, bool don
 	local_irq_restore(flags);
 	KUNIT_EXPECT_EQ(test, done, was_done);
 	KUNIT_EXPECT_EQ(test, done, !!t->task[task]->proxy.queue);
+	if (was_done && !done)
+		test_claim(t, task);
 }
 
 static void test_block_and_park(struct kunit *test, int task, int mutex,
@@ -400,15 +411,6 @@ static unsigned long test_held(struct proxy_test *t, int owner)
 {
 	guard(irqsave)();
 	return proxy_held_word(t->task[owner]);
-}
-
-static void test_claim(struct proxy_test *t, int task)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&t->task[task]->pi_lock, flags);
-	__proxy_claim(t->task[task]);
-	raw_spin_unlock_irqrestore(&t->task[task]->pi_lock, flags);
 }
 
 static unsigned long test_counted(enum proxy_stat what)
