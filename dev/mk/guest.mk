@@ -2,16 +2,16 @@
 # Kernels, guests and tests. A target with a `##' comment is in `make help'.
 # Variables: CONFIG= a name of dev/config/configs, PROXY=on|off, MODE=icount|
 # mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, SEED=,
-# KERNELS=, ROUNDS=; of bench A=, B=, PHASES=, GUESTS=, WRITE=1; of
-# matrix K=, WRITE=1.
+# KERNELS=, ROUNDS=, GUESTS=, WRITE=1; of bench A=, B=, PHASES=; of
+# deb DOTCONFIG=, FLAVOUR=, TRIM=1, LSMOD=, BOOT=0.
 
-.PHONY: demo test smoke config kernel boot shell run trace report selftests selftests-debug torture kunit mutants model bench matrix
+.PHONY: demo test smoke config kernel boot shell run trace report selftests selftests-debug torture kunit mutants model bench matrix deb
 
 CONFIG ?= lean-on
 KERNELS ?= debug-on kasan-on kcsan-on watch-on
 GUEST_DEPS := deps-base deps-build deps-guest
 export CONFIG KERNELS PROXY MODE SMP MEM APPEND TIMEOUT ACCEL K MINUTES SEED ROUNDS PHASE \
-	A B PHASES GUESTS WRITE
+	A B PHASES GUESTS WRITE DOTCONFIG FLAVOUR TRIM LSMOD BOOT
 unexport CMD
 
 demo: $(GUEST_DEPS) tree ## A priority inversion, its size and its cure, in one table
@@ -70,3 +70,6 @@ bench: $(GUEST_DEPS) deps-bench tree ## What it costs, exactly: K='switch pair' 
 
 matrix: $(GUEST_DEPS) deps-matrix tree ## Machines, compilers, configurations: K=pattern WRITE=1
 	$(Q)dev/matrix
+
+deb: $(GUEST_DEPS) deps-deb tree ## Debian packages, and a boot of them: DOTCONFIG=file TRIM=1 FLAVOUR=
+	$(Q)dev/deb

@@ -16,8 +16,8 @@ check: deps-check ## Consistency, style and compilation of each patch
 bisect-check: deps-check ## As check, with a full kernel build for each patch
 	$(Q)dev/check bisect
 
-drift: tree ## How the series meets each kernel the archive has
-	$(Q)dev/drift --all
+drift: deps-build deps-guest tree ## The series on each 6.12 that the archive has
+	$(Q)dev/drift --boot
 
 apply: ## Put the series on a branch of your own 6.12 tree: LINUX=dir
 	$(Q)LINUX='$(LINUX)' dev/apply
@@ -33,8 +33,8 @@ deps: ## Install the Debian packages that are missing
 
 # Before a target that needs them; nothing is installed when nothing is missing.
 DEPS := deps-base deps-build deps-guest deps-check deps-model
-.PHONY: $(DEPS) deps-bench deps-matrix deps-send
-$(DEPS) deps-bench deps-matrix deps-send: deps-%:
+.PHONY: $(DEPS) deps-bench deps-matrix deps-deb deps-send
+$(DEPS) deps-bench deps-matrix deps-deb deps-send: deps-%:
 	$(Q)dev/deps $*
 
 clean: ## Remove what was built; keep downloads and build/linux

@@ -173,7 +173,6 @@
  *	 proxy_backs_off().
  *   (f) A task preempted after it has set blocked_on and before it calls
  *	 schedule() is not blocked, and may be the end of a chain.
- *
  *   (g) A waiter is parked on an owner that sleeps, while the owner is woken, or
  *	 on one that runs, while it is preempted: see proxy_stands() and
  *	 proxy_settle().
@@ -213,7 +212,7 @@
  */
 DEFINE_STATIC_KEY_TRUE(__sched_proxy_exec);
 
-bool proxy_switch __read_mostly = true;
+static bool proxy_enabled __read_mostly = true;
 
 static int proxy_param __initdata = -1;
 
@@ -571,7 +570,7 @@ void __proxy_exit(struct task_struct *p)
 	 */
 	smp_mb(); /* pairs with that in enabled_write() */
 	if (unlikely(test_taint(TAINT_DIE)))
-		WRITE_ONCE(proxy_switch, false);
+		WRITE_ONCE(proxy_enabled, false);
 
 	guard(irqsave)();
 	scoped_guard(raw_spinlock, &p->proxy.lock)
@@ -756,7 +755,7 @@ void __proxy_demote(struct rq *rq, struct task_struct *p, enum proxy_stat why)
 	lockdep_assert_rq_held(rq);
 
 	/* Nobody looks into the outbox any more. */
-	if (why == PROXY_REPLACED && !cpu_active(cpu_of(rq)))
+	if (why == PROXY_PLACED_ANEW && !cpu_active(cpu_of(rq)))
 		why = PROXY_DEGRADED_HOTPLUG;
 
 	proxy_update_rq_clock(rq);
@@ -766,7 +765,7 @@ void __proxy_demote(struct rq *rq, struct task_struct *p, enum proxy_stat why)
 		resched_curr(rq);
 
 	proxy_count_degraded(p, why);
-	if (why == PROXY_REPLACED) {
+	if (why == PROXY_PLACED_ANEW) {
 		proxy_post(rq, p, 0);
 		resched_curr(rq);
 	} else {
@@ -805,7 +804,7 @@ void __proxy_prio_changed(struct rq *rq, struct task_struct *p)
 
 	if (!q || q->outbox || !cpu_active(cpu_of(rq)) || !proxy_take(p, q))
 		return;
-	proxy_count_degraded(p, PROXY_REPLACED);
+	proxy_count_degraded(p, PROXY_PLACED_ANEW);
 	proxy_post(rq, p, 0);
 	resched_curr(rq);
 }
@@ -1001,6 +1000,15 @@ void __proxy_activated(struct rq *rq, struct task_struct *p)
 	smp_wmb(); /* task_cpu(p) first, see proxy_owner_here() */
 }
 
+static bool proxy_owns(unsigned long word, struct task_struct *owner)
+{
+	enum lock_owner_state state;
+	struct task_struct *now;
+
+	state = blocked_on_owner(word, &now);
+	return (state == LOCK_OWNED || state == LOCK_HANDED) && now == owner;
+}
+
 /*
  * Is, or will be, @owner the owner of the lock that @word names, until it looks
  * at its donors in __sched_proxy_unlock()?
@@ -1013,31 +1021,19 @@ void __proxy_activated(struct rq *rq, struct task_struct *p)
  */
 static bool proxy_still_owner(unsigned long word, struct task_struct *owner)
 {
-	enum lock_owner_state state;
-	struct task_struct *now;
-
 	/* First, because it is cleared after the owner is set */
 	if (READ_ONCE(owner->blocked_on) == word)
 		return true;
 	smp_rmb(); /* pairs with the wait_lock that the owner holds meanwhile */
 
-	state = blocked_on_owner(word, &now);
-	return (state == LOCK_OWNED || state == LOCK_HANDED) && now == owner;
-}
-
-static bool proxy_owns(unsigned long word, struct task_struct *owner)
-{
-	enum lock_owner_state state;
-	struct task_struct *now;
-
-	state = blocked_on_owner(word, &now);
-	return (state == LOCK_OWNED || state == LOCK_HANDED) && now == owner;
+	return proxy_owns(word, owner);
 }
 
 /*
- * The same of @owner, which was the owner when somebody looked, or which has been
- * @woken to be. One that was not woken and only waits for the lock has been the
- * owner, and is back: it need not see its donors before it gets the lock again.
+ * As proxy_still_owner(), of @owner which was the owner when somebody looked, or
+ * which has been @woken to be. One that was not woken and only waits for the lock
+ * has been the owner, and is back: it need not see its donors before it gets the
+ * lock again.
  */
 static bool proxy_stays_owner(unsigned long word, struct task_struct *owner,
 			      bool woken)
@@ -1274,7 +1270,7 @@ bool __proxy_keep(struct rq *rq, struct task_struct *p, int *flags)
 
 	lockdep_assert_rq_held(rq);
 
-	if (!READ_ONCE(proxy_switch)) {
+	if (!READ_ONCE(proxy_enabled)) {
 		proxy_let_go(p, PROXY_DEGRADED_OFF);
 		return false;
 	}
@@ -1520,7 +1516,7 @@ struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next)
 		return proxy_give_up(rq, next, next, PROXY_DEGRADED_HOTPLUG);
 	if (sched_core_enabled(rq))
 		return proxy_give_up(rq, next, next, PROXY_DEGRADED_CORE);
-	if (!READ_ONCE(proxy_switch))
+	if (!READ_ONCE(proxy_enabled))
 		return proxy_give_up(rq, next, next, PROXY_DEGRADED_OFF);
 
 	what = proxy_walk(rq, &p, &waiter, &depth);
@@ -1564,9 +1560,7 @@ static struct task_struct *proxy_first(struct sched_proxy_queue *q)
 /* Donors enqueued for one owner at a time, the best first */
 #define PROXY_FEED_BATCH	8
 
-/*
- * Neither in use as a key, nor PROXY_AWAY: conditions proxy_try_place() finds.
- */
+/* Not a counter, and not PROXY_AWAY: things have changed, look again. */
 #define PROXY_AGAIN		(NR_PROXY_STATS + 1)
 
 /* Sorts behind all tasks that have time to give, and somebody to give it to */
@@ -1870,7 +1864,7 @@ static enum proxy_stat proxy_try_place(struct task_struct *p,
 	struct rq_flags rf;
 	struct rq *rq;
 
-	if (!READ_ONCE(proxy_switch))
+	if (!READ_ONCE(proxy_enabled))
 		return PROXY_DEGRADED_OFF;
 
 	state = blocked_on_owner(word, &owner);
@@ -2352,7 +2346,7 @@ static const char * const proxy_stat_names[NR_PROXY_STATS] = {
 	[PROXY_RETURNED]		= "returned",
 	[PROXY_HANDOFFS]		= "handoffs",
 	[PROXY_REPARKED]		= "reparked",
-	[PROXY_REPLACED]		= "replaced",
+	[PROXY_PLACED_ANEW]	= "placed_anew",
 	[PROXY_THROTTLED]		= "throttled",
 	[PROXY_DEGRADED_UNKNOWN]	= "degraded_unknown",
 	[PROXY_DEGRADED_CLASS]		= "degraded_class",

@@ -27,7 +27,7 @@ enum proxy_stat {
 	PROXY_RETURNED,		/* woken elsewhere and back home */
 	PROXY_HANDOFFS,		/* locks handed to who paid */
 	PROXY_REPARKED,		/* groups passed on to the next owner of the lock */
-	PROXY_REPLACED,		/* may not stay on its CPU, placed anew */
+	PROXY_PLACED_ANEW,	/* may not stay on its CPU, placed anew */
 	PROXY_THROTTLED,	/* not injected: group has no time to give */
 	PROXY_DEGRADED_UNKNOWN,	/* lock cannot name an owner */
 	PROXY_DEGRADED_CLASS,	/* class of donor or owner takes no part */
@@ -37,15 +37,12 @@ enum proxy_stat {
 	PROXY_DEGRADED_HOTPLUG,	/* CPU goes down */
 	PROXY_DEGRADED_CORE,	/* core scheduling is on */
 	PROXY_DEGRADED_EXITING,	/* what looked like an owner is dead */
-	PROXY_DEGRADED_BUSY,	/* owner never stood still, or !SMP */
+	PROXY_DEGRADED_BUSY,	/* no end found, ww_mutex cycle, or !SMP */
 	PROXY_DEGRADED_OFF,	/* switched off at run time */
 	NR_PROXY_STATS,
 };
 
 #ifdef CONFIG_SCHED_PROXY_EXEC
-
-/* Cleared to end donations for a while; see enabled_write(). */
-extern bool proxy_switch;
 
 bool __proxy_keep(struct rq *rq, struct task_struct *p, int *flags);
 struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next);
@@ -126,7 +123,7 @@ static inline bool proxy_wake(struct rq *rq, struct task_struct *p)
 /*
  * Make @p an ordinary sleeper if it is blocked on @rq. In the middle of its
  * __schedule() it is then what it would be there without proxy execution: off
- * the runqueue, and still on the CPU. If @why is %PROXY_REPLACED it is taken to
+ * the runqueue, and still on the CPU. If @why is %PROXY_PLACED_ANEW it is taken to
  * its owner again after the next switch; the caller has p->pi_lock until it is
  * done with @p.
  */
@@ -236,7 +233,7 @@ static inline unsigned long proxy_picked(struct rq *rq, struct task_struct *prev
 	return prev_state;
 }
 
-/* Some donors were left out, see proxy_note() and proxy_feed(). */
+/* Some donors were left out, see __proxy_note() and proxy_feed(). */
 static inline void proxy_tick(struct rq *rq)
 {
 	if (sched_proxy_exec() && unlikely(!list_empty(&rq->proxy_pending)))

@@ -343,7 +343,7 @@ DEFINE_SHOW_ATTRIBUTE(chains);
 
 static int enabled_show(struct seq_file *m, void *v)
 {
-	seq_printf(m, "%d\n", sched_proxy_exec() && READ_ONCE(proxy_switch));
+	seq_printf(m, "%d\n", sched_proxy_exec() && READ_ONCE(proxy_enabled));
 	return 0;
 }
 
@@ -379,10 +379,10 @@ static ssize_t enabled_write(struct file *file, const char __user *ubuf,
 		return -EOPNOTSUPP;
 	}
 
-	WRITE_ONCE(proxy_switch, on);
+	WRITE_ONCE(proxy_enabled, on);
 	smp_mb(); /* pairs with that in __proxy_exit() */
 	if (on && test_taint(TAINT_DIE)) {
-		WRITE_ONCE(proxy_switch, false);
+		WRITE_ONCE(proxy_enabled, false);
 		pr_warn("sched/proxy: a task has died, perhaps with a lock, cannot be turned on before the next boot\n");
 		return -EOPNOTSUPP;
 	}

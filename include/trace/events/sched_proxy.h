@@ -76,7 +76,7 @@ TRACE_DEFINE_ENUM(PROXY_DEGRADED_CORE);
 TRACE_DEFINE_ENUM(PROXY_DEGRADED_EXITING);
 TRACE_DEFINE_ENUM(PROXY_DEGRADED_BUSY);
 TRACE_DEFINE_ENUM(PROXY_DEGRADED_OFF);
-TRACE_DEFINE_ENUM(PROXY_REPLACED);
+TRACE_DEFINE_ENUM(PROXY_PLACED_ANEW);
 
 #define show_proxy_degrade(reason)				\
 	__print_symbolic(reason,				\
@@ -90,7 +90,7 @@ TRACE_DEFINE_ENUM(PROXY_REPLACED);
 		{ PROXY_DEGRADED_EXITING,	"exiting" },	\
 		{ PROXY_DEGRADED_BUSY,		"busy" },	\
 		{ PROXY_DEGRADED_OFF,		"off" },	\
-		{ PROXY_REPLACED,		"replaced" })
+		{ PROXY_PLACED_ANEW,	"placed_anew" })
 
 TRACE_DEFINE_ENUM(PROXY_WOKEN);
 TRACE_DEFINE_ENUM(PROXY_UNBLOCKED);
@@ -412,7 +412,7 @@ DEFINE_EVENT(sched_proxy_lock, sched_proxy_handoff,
 	     TP_ARGS(word, from, to));
 
 /*
- * It sleeps as it would without proxy execution. Reason "replaced" is no such
+ * It sleeps as it would without proxy execution. Reason "placed_anew" is no such
  * case, it goes on to its owner again.
  */
 TRACE_EVENT(sched_proxy_degrade,

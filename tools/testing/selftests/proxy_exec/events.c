@@ -600,7 +600,7 @@ TEST_F(events, too_deep)
 }
 
 /* It becomes more important while it is parked. */
-TEST_F(events, replaced)
+TEST_F(events, placed_anew)
 {
 	struct px *px = self->px;
 	struct px_actor *hog = px_actor(px, 1, PX_FIFO(10)), *waiter;
@@ -616,7 +616,7 @@ TEST_F(events, replaced)
 	ASSERT_EQ(0, px_join(px, 10000));
 	EXPECT_EVENTS("block waiter owner\n"
 		      "park waiter owner asleep\n"
-		      "degrade waiter replaced\n"
+		      "degrade waiter placed_anew\n"
 		      "leave waiter\n"
 		      "park waiter owner asleep\n"
 		      "inject waiter owner\n"
@@ -756,7 +756,7 @@ static const struct {
 	{ "returned",		"return",	NULL },
 	{ "handoffs",		"handoff",	NULL },
 	{ "reparked",		"pass",		NULL },
-	{ "replaced",		"degrade",	"reason=replaced" },
+	{ "placed_anew",	"degrade",	"reason=placed_anew" },
 	{ "throttled",		"park",		"why=throttled" },
 	{ "degraded_unknown",	"degrade",	"reason=unknown" },
 	{ "degraded_depth",	"degrade",	"reason=depth" },

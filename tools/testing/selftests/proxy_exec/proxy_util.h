@@ -6,6 +6,9 @@
  * script of lock operations (test_modules/test_proxy_exec.h), starts them and
  * looks at the results of each operation afterwards. Actors are processes, so
  * that they can be killed, and share the memory of the results.
+ *
+ * H1 to H62 in the tests are the hazards that sched-proxy-exec.rst lists, in
+ * Documentation/scheduler, and I1 to I9 the invariants of kernel/sched/proxy.c.
  */
 #ifndef _PROXY_UTIL_H
 #define _PROXY_UTIL_H

@@ -196,7 +196,7 @@ TEST_F(sleeping, raised_while_parked)
 	}
 	TH_LOG("%llu us", (unsigned long long)late / 1000);
 	if (px_counts(px))
-		EXPECT_GE(px_delta(px, "replaced"), 4);
+		EXPECT_GE(px_delta(px, "placed_anew"), 4);
 	if (px_timing() && px->on)
 		EXPECT_LE(late, px_limit(US(800)));
 	if (px_timing() && !px->on)
