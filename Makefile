@@ -22,5 +22,5 @@ export BASE BASE_DEB FORCE JOBS
 help: ## Print this list
 	$(Q)dev/help $(MAKEFILE_LIST)
 
--include dev/mk/series.mk
--include dev/mk/guest.mk
+include dev/mk/series.mk
+include dev/mk/guest.mk

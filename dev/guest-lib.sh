@@ -11,6 +11,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
 KSRC=${KSRC:-$BUILD/linux}		# the kernel source tree
 RESULTS=${RESULTS:-$BUILD/results}
+KERNELS=${KERNELS:-debug-on kasan-on kcsan-on watch-on}	# with sanitizers, watchers
 
 # guest_arch KERNEL: sets GUEST_ARCH by its name, CROSS, what its compiler is
 # called, and IMAGE, where its build directory has what boots

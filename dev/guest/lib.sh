@@ -24,11 +24,6 @@ report_stats() {
 	echo "@@stats-end"
 }
 
-# stat_value NAME
-stat_value() {
-	awk -v n="$1" '$1 == n { print $2 }' $PROXY/stats 2>/dev/null
-}
-
 # prog SECONDS CMD...: run one test program in its own directory, between
 # markers; kill it after that long.
 prog() {
@@ -41,6 +36,5 @@ prog() {
 	# A program need not end its last line.
 	echo
 	echo "@@prog-end rc=$rc seconds=$(($(cut -d. -f1 /proc/uptime) - t0)) $*"
-	# What one run left behind must not depend on buffering.
 	return $rc
 }

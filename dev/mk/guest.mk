@@ -8,7 +8,6 @@
 .PHONY: demo test smoke config kernel boot shell run trace report selftests selftests-debug torture kunit mutants model bench matrix deb
 
 CONFIG ?= lean-on
-KERNELS ?= debug-on kasan-on kcsan-on watch-on
 GUEST_DEPS := deps-base deps-build deps-guest
 export CONFIG KERNELS PROXY MODE SMP MEM APPEND TIMEOUT ACCEL K MINUTES SEED ROUNDS PHASE \
 	A B PHASES GUESTS WRITE DOTCONFIG FLAVOUR TRIM LSMOD BOOT
@@ -17,10 +16,10 @@ unexport CMD
 demo: $(GUEST_DEPS) tree ## A priority inversion, its size and its cure, in one table
 	$(Q)dev/demo
 
-test: $(DEPS) tree ## Everything; the last line counts what passed and failed
+test: $(DEPS) tree ## Unit tests, checks, selftests, short forms of the rest; counts them
 	$(Q)dev/test
 
-config: $(GUEST_DEPS) tree ## Configure a kernel: CONFIG=lean-on|lean-off|debug-on
+config: $(GUEST_DEPS) tree ## Configure a kernel: CONFIG=name (dev/kernel list)
 	$(Q)dev/kernel config '$(CONFIG)'
 
 kernel: $(GUEST_DEPS) tree ## Build a kernel and its selftests: CONFIG=
@@ -39,7 +38,7 @@ run: kernel ## Run a command in a guest: CMD='...' CONFIG= PROXY= MODE=
 trace: $(GUEST_DEPS) tree ## An inversion recorded and drawn, off and on: K=scene (K=list)
 	$(Q)dev/trace $(K)
 
-report: ## The newest results of all of these in one HTML page
+report: ## One HTML page: newest demo, trace, bench, torture, mutants, model
 	$(Q)dev/report
 
 smoke: $(GUEST_DEPS) tree ## The quickest useful tests, some minutes
@@ -51,8 +50,8 @@ selftests: $(GUEST_DEPS) tree ## The kselftests on every kernel they are for
 selftests-debug: $(GUEST_DEPS) tree ## The kselftests with sanitizers and watchers: KERNELS=
 	$(Q)dev/test --debug
 
-torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario KERNELS= MINUTES=10 SEED=1
-	$(Q)for k in $(KERNELS); do dev/kernel build $$k || exit 1; done
+torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario KERNELS= MINUTES=10 SEED=1 GUESTS=
+	$(Q)for k in $$(dev/torture kernels); do dev/kernel build $$k || exit 1; done
 	$(Q)dev/torture
 
 kunit: $(GUEST_DEPS) tree ## KUnit tests of the walk and the lists
@@ -65,11 +64,11 @@ mutants: $(GUEST_DEPS) tree ## Faults planted one by one: does a test notice? K=
 model: deps-model ## The protocol, checked by spin, and faults that it must find
 	$(Q)dev/modelcheck
 
-bench: $(GUEST_DEPS) deps-bench tree ## What it costs, exactly: K='switch pair' A= B= PHASES= WRITE=1
+bench: $(GUEST_DEPS) deps-bench tree ## What it costs, in virtual time: K='switch pair' A= B= PHASES= WRITE=1
 	$(Q)dev/benchmark $(K)
 
 matrix: $(GUEST_DEPS) deps-matrix tree ## Machines, compilers, configurations: K=pattern WRITE=1
 	$(Q)dev/matrix
 
-deb: $(GUEST_DEPS) deps-deb tree ## Debian packages, and a boot of them: DOTCONFIG=file TRIM=1 FLAVOUR=
+deb: $(GUEST_DEPS) deps-deb tree ## Debian packages, and a boot of them: DOTCONFIG= FLAVOUR= TRIM=1
 	$(Q)dev/deb
