@@ -16,7 +16,7 @@ unexport CMD
 demo: $(GUEST_DEPS) tree ## A priority inversion, its size and its cure, in one table
 	$(Q)dev/demo
 
-test: $(DEPS) tree ## Unit tests, checks, selftests, short forms of the rest; counts them
+test: $(DEPS) tree ## Unit tests, checks, selftests, short forms of the rest
 	$(Q)dev/test
 
 config: $(GUEST_DEPS) tree ## Configure a kernel: CONFIG=name (dev/kernel list)
@@ -38,7 +38,7 @@ run: kernel ## Run a command in a guest: CMD='...' CONFIG= PROXY= MODE=
 trace: $(GUEST_DEPS) tree ## An inversion recorded and drawn, off and on: K=scene (K=list)
 	$(Q)dev/trace $(K)
 
-report: ## One HTML page: newest demo, trace, bench, torture, mutants, model
+report: ## The newest results of these and of the tests in one page
 	$(Q)dev/report
 
 smoke: $(GUEST_DEPS) tree ## The quickest useful tests, some minutes
@@ -50,7 +50,7 @@ selftests: $(GUEST_DEPS) tree ## The kselftests on every kernel they are for
 selftests-debug: $(GUEST_DEPS) tree ## The kselftests with sanitizers and watchers: KERNELS=
 	$(Q)dev/test --debug
 
-torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario KERNELS= MINUTES=10 SEED=1 GUESTS=
+torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario KERNELS= MINUTES= SEED= GUESTS=
 	$(Q)for k in $$(dev/torture kernels); do dev/kernel build $$k || exit 1; done
 	$(Q)dev/torture
 
@@ -64,11 +64,11 @@ mutants: $(GUEST_DEPS) tree ## Faults planted one by one: does a test notice? K=
 model: deps-model ## The protocol, checked by spin, and faults that it must find
 	$(Q)dev/modelcheck
 
-bench: $(GUEST_DEPS) deps-bench tree ## What it costs, in virtual time: K='switch pair' A= B= PHASES= WRITE=1
+bench: $(GUEST_DEPS) deps-bench tree ## What it costs, in virtual time: K='switch pair' A= B= PHASES=
 	$(Q)dev/benchmark $(K)
 
 matrix: $(GUEST_DEPS) deps-matrix tree ## Machines, compilers, configurations: K=pattern WRITE=1
 	$(Q)dev/matrix
 
-deb: $(GUEST_DEPS) deps-deb tree ## Debian packages, and a boot of them: DOTCONFIG= FLAVOUR= TRIM=1
+deb: $(GUEST_DEPS) deps-deb tree ## Debian packages, and a boot of them: DOTCONFIG= FLAVOUR=
 	$(Q)dev/deb
