@@ -32,6 +32,19 @@ need_tip() {
 	unlock tree
 }
 
+# present: of the make targets read, directories and objects, those that $SRC has
+# as it is
+present() {
+	local t
+
+	while read -r t; do
+		case $t in
+		*/)	[ ! -d "$SRC/$t" ] || echo "$t" ;;
+		*)	[ ! -e "$SRC/${t%.o}.c" ] || echo "$t" ;;
+		esac
+	done
+}
+
 # move COMMIT: the files of $SRC to that commit, touching only what differs
 move() {
 	if [ ! -e "$SRC/.git" ] || ! kgit -C "$SRC" rev-parse -q HEAD \
