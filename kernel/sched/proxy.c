@@ -212,6 +212,7 @@
  */
 DEFINE_STATIC_KEY_TRUE(__sched_proxy_exec);
 
+/* Cleared to end donations for a while; see enabled_write(). */
 static bool proxy_enabled __read_mostly = true;
 
 static int proxy_param __initdata = -1;
@@ -2346,7 +2347,7 @@ static const char * const proxy_stat_names[NR_PROXY_STATS] = {
 	[PROXY_RETURNED]		= "returned",
 	[PROXY_HANDOFFS]		= "handoffs",
 	[PROXY_REPARKED]		= "reparked",
-	[PROXY_PLACED_ANEW]	= "placed_anew",
+	[PROXY_PLACED_ANEW]		= "placed_anew",
 	[PROXY_THROTTLED]		= "throttled",
 	[PROXY_DEGRADED_UNKNOWN]	= "degraded_unknown",
 	[PROXY_DEGRADED_CLASS]		= "degraded_class",
