@@ -200,17 +200,42 @@ long long px_debug_sum(const char *field)
 	return sum;
 }
 
-/* A field of the root cfs_rq of @cpu, -1: unknown */
+/*
+ * The task group of this process as @file has it at the end of the line of a
+ * task, empty where there are no groups. A session can be one (autogroup).
+ */
+static void px_debug_group(FILE *file, char *group, size_t size)
+{
+	char line[512], *last;
+	int pid;
+
+	group[0] = '\0';
+	while (fgets(line, sizeof(line), file)) {
+		/* State, two characters; name, PID */
+		if (strnlen(line, 3) < 3 ||
+		    sscanf(line + 2, "%*s %d", &pid) != 1 || pid != getpid())
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		last = strrchr(line, ' ');
+		if (last && last[1] == '/')
+			snprintf(group, size, "%s", last + 1);
+		break;
+	}
+	rewind(file);
+}
+
+/* A field of this process' group's cfs_rq of @cpu, -1: unknown */
 long long px_debug_cfs(int cpu, const char *field)
 {
-	char line[256], head[32];
+	char line[512], group[256], head[300];
 	long long value = -1;
 	bool here = false;
 	FILE *file = fopen(PX_SCHED_DEBUG, "r");
 
 	if (!file)
 		return -1;
-	snprintf(head, sizeof(head), "cfs_rq[%d]:/", cpu);
+	px_debug_group(file, group, sizeof(group));
+	snprintf(head, sizeof(head), "cfs_rq[%d]:%s", cpu, group);
 	while (value < 0 && fgets(line, sizeof(line), file)) {
 		char *colon = strchr(line, ':');
 
