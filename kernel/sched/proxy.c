@@ -85,7 +85,7 @@
  *
  * Locks, and who writes what::
  *
- *   p->pi_lock -> rq->lock -> lock of a struct sched_proxy_queue
+ *   p->pi_lock -> rq->lock -> lock of rq->proxy_outbox -> lock of a hash bucket
  *		  -> p->proxy.lock
  *
  *   The walk holds rq->lock and nothing else. No lock's wait_lock is taken by
@@ -105,6 +105,10 @@
  *   p->proxy.urged		set with the lock of a bucket, and no more than a
  *				reason to hurry
  *   p->proxy.pending, listed	rq->lock of the runqueue p is queued on
+ *   p->proxy.backs_off		p itself
+ *   group->word, nr, nr_urgent, waiters
+ *				the lock of its hash bucket
+ *   p->proxy.nr_*, time_*	rq->lock of the CPU that counts
  *   rq->donor, rq->proxy_*	rq->lock
  *
  * Carrying a waiter to its owner::
@@ -878,8 +882,10 @@ static struct task_struct *proxy_named_owner(struct task_struct *p)
 	return state == LOCK_OWNED || state == LOCK_HANDED ? owner : NULL;
 }
 
-/*
- * Is @owner queued on @rq?
+/**
+ * DOC: Proxy execution: is the owner queued on this runqueue?
+ *
+ * ::
  *
  *   here				elsewhere
  *   ----				---------
@@ -1010,15 +1016,24 @@ static bool proxy_owns(unsigned long word, struct task_struct *owner)
 	return (state == LOCK_OWNED || state == LOCK_HANDED) && now == owner;
 }
 
-/*
- * Is, or will be, @owner the owner of the lock that @word names, until it looks
- * at its donors in __sched_proxy_unlock()?
+/**
+ * DOC: Proxy execution: does an owner see who is parked on it when it unlocks?
+ *
+ * ::
  *
  *   here				owner
  *   ----				-----
  *   add to owner's donors		release the lock, or stop waiting
- *   smp_mb()				smp_mb()
+ *   smp_mb()	proxy_park()		smp_mb()	__sched_proxy_unlock()
  *   who owns the lock?			donors?
+ *
+ * One of the two sees the other. If it is the owner, it passes them on; if it is
+ * the one who parks, it takes the waiter back and looks for the next owner.
+ */
+
+/*
+ * Is, or will be, @owner the owner of the lock that @word names, until it looks
+ * at its donors in __sched_proxy_unlock()?
  */
 static bool proxy_still_owner(unsigned long word, struct task_struct *owner)
 {
@@ -1166,10 +1181,10 @@ static bool proxy_park(struct task_struct *p, struct task_struct *owner,
 	return false;
 }
 
-/*
- * Will @owner see to its donors when it waits for a CPU? If that is certain
- * proxy_settle() need not wait for rq->lock to find out. A donor was parked on it
- * before, or others passed on, with a barrier in between.
+/**
+ * DOC: Proxy execution: does an owner see who is parked on it when it waits?
+ *
+ * ::
  *
  *   here				there
  *   ----				-----
@@ -1183,7 +1198,17 @@ static bool proxy_park(struct task_struct *p, struct task_struct *owner,
  *   owner->__state is a sleep?		groups of the owner?	proxy_activated()
  *					owner->on_rq = QUEUED
  *
- * A task in delayed dequeue stays on_rq; its wakeup clears sched_delayed first.
+ * If the first load says that the owner runs, or sleeps, the second one, which
+ * comes when it is switched out, or enqueued, sees the donor. A task in delayed
+ * dequeue stays on_rq; its wakeup clears sched_delayed first, with a barrier in
+ * proxy_undelayed(). The state of a waiter that is enqueued as such does not
+ * change, so for that on_rq comes first, with a barrier in proxy_inject().
+ */
+
+/*
+ * Will @owner see to its donors when it waits for a CPU? If that is certain
+ * proxy_settle() need not wait for rq->lock to find out. A donor was parked on it
+ * before, or others passed on, with a barrier in between.
  */
 static bool proxy_stands(struct task_struct *owner)
 {
@@ -1396,7 +1421,7 @@ static void proxy_report_cycle(struct task_struct *p, struct task_struct *owner)
 
 	trace_sched_proxy_cycle(p, owner);
 	if (__ratelimit(&rs))
-		printk_deferred("sched/proxy: lock cycle: %s/%d waits for %s/%d, and the other way round\n",
+		printk_deferred(KERN_ERR "sched/proxy: lock cycle: %s/%d waits for %s/%d, and the other way round\n",
 				p->comm, task_pid_nr(p),
 				owner->comm, task_pid_nr(owner));
 }
@@ -1477,8 +1502,8 @@ static enum proxy_stat proxy_walk(struct rq *rq, struct task_struct **end,
  * Return: the task to run; %NULL if tasks were taken off the runqueue, and the
  * pick must be repeated.
  *
- * The walk is that of the patches named under "Sources" in
- * Documentation/scheduler/sched-proxy-exec.rst, but for the locking.
+ * The walk is that of the proxy execution patches of Peter Zijlstra and their
+ * successors, but for the locking.
  */
 struct task_struct *__find_proxy_task(struct rq *rq, struct task_struct *next)
 {
@@ -1728,9 +1753,10 @@ static void proxy_inject(struct rq *rq, struct task_struct *p)
 	wakeup_preempt(rq, p, WF_DONOR);
 }
 
-/*
- * A donor was parked on @owner without rq->lock of its runqueue, or while it
- * was on none.
+/**
+ * DOC: Proxy execution: an owner that is enqueued while one is parked on it
+ *
+ * ::
  *
  *   here				enqueue of the owner
  *   ----				--------------------
@@ -1743,6 +1769,11 @@ static void proxy_inject(struct rq *rq, struct task_struct *p)
  *
  * If E2 has missed P1, P2 sees E1, and P3 waits for E3: the owner is found
  * queued. Otherwise E2 has seen to it.
+ */
+
+/*
+ * A donor was parked on @owner without rq->lock of its runqueue, or while it
+ * was on none. List it there if it waits for a CPU.
  */
 static void proxy_settle(struct task_struct *owner)
 {

@@ -227,7 +227,8 @@ static inline unsigned long proxy_picked(struct rq *rq, struct task_struct *prev
 	if (!sched_proxy_exec())
 		return prev_state;
 
-	smp_mb__after_atomic(); /* rq->donor first, see proxy_stands() */
+	/* That of clear_tsk_need_resched(). rq->donor first, see proxy_stands(). */
+	smp_mb__after_atomic();
 	if (unlikely(rq->proxy_work | proxy_has_donors(prev) | next->proxy.listed))
 		prev_state = __proxy_picked(rq, prev, next, prev_state);
 	return prev_state;

@@ -445,11 +445,13 @@ void px_require(bool proxy)
 		px_skip("needs root");
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		px_skip("needs two CPUs");
-	if (px_load_module())
-		px_skip("cannot load test_proxy_exec.ko");
 	/* Without the feature the same programs serve as controls, if asked. */
 	if (proxy && !px_enabled() && !getenv("PROXY_EXEC_CONTROL"))
-		px_skip("proxy execution is off");
+		px_skip(access(PX_DEBUGFS, F_OK) ?
+			"kernel without CONFIG_SCHED_PROXY_EXEC, or no debugfs" :
+			"proxy execution is off");
+	if (px_load_module())
+		px_skip("cannot load test_proxy_exec.ko");
 }
 
 /* --- one test ---------------------------------------------------------- */
