@@ -88,7 +88,7 @@ has_option() {
 targets() {
 	local d
 
-	echo kernel/sched/ kernel/locking/ kernel/fork.o init/
+	echo kernel/sched/ kernel/locking/ kernel/fork.o kernel/rcu/update.o init/
 	touched "${patches[@]}" | grep '\.c$' |
 		grep -vE '^(tools|samples|Documentation|scripts)/' |
 		while read -r f; do

@@ -5,7 +5,7 @@
 # KERNELS=, ROUNDS=, GUESTS=, WRITE=1; of bench A=, B=, PHASES=; of
 # deb DOTCONFIG=, FLAVOUR=, TRIM=1, LSMOD=, BOOT=0.
 
-.PHONY: demo test smoke config kernel boot shell run trace report selftests selftests-debug torture kunit mutants model bench matrix deb
+.PHONY: demo test smoke config kernel boot shell run trace report selftests selftests-debug torture kunit users boundaries mutants model bench matrix deb
 
 CONFIG ?= lean-on
 GUEST_DEPS := deps-base deps-build deps-guest
@@ -38,7 +38,7 @@ run: kernel ## Run a command in a guest: CMD='...' CONFIG= PROXY= MODE=
 trace: $(GUEST_DEPS) tree ## An inversion recorded and drawn, off and on: K=scene (K=list)
 	$(Q)dev/trace $(K)
 
-report: ## The newest results of these and of the tests in one page
+report: ## Newest results of demo, trace, bench, torture... in one page
 	$(Q)dev/report
 
 smoke: $(GUEST_DEPS) tree ## The quickest useful tests, some minutes
@@ -58,6 +58,12 @@ kunit: $(GUEST_DEPS) tree ## KUnit tests of the walk and the lists
 	$(Q)dev/kernel build debug-on
 	$(Q)dev/kunit
 
+users: $(GUEST_DEPS) tree ## KUnit and kselftest as the kernel's own users run them
+	$(Q)dev/users
+
+boundaries: $(GUEST_DEPS) tree ## Each part of the series for itself: WRITE=1
+	$(Q)dev/boundaries
+
 mutants: $(GUEST_DEPS) tree ## Faults planted one by one: does a test notice? K=name
 	$(Q)dev/mutate
 
@@ -70,5 +76,5 @@ bench: $(GUEST_DEPS) deps-bench tree ## What it costs, in virtual time: K='switc
 matrix: $(GUEST_DEPS) deps-matrix tree ## Machines, compilers, configurations: K=pattern WRITE=1
 	$(Q)dev/matrix
 
-deb: $(GUEST_DEPS) deps-deb tree ## Debian packages, and a boot of them: DOTCONFIG= FLAVOUR=
+deb: $(GUEST_DEPS) deps-deb tree ## Debian packages, and a boot of them: DOTCONFIG= TRIM=1
 	$(Q)dev/deb

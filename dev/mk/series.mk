@@ -13,7 +13,7 @@ refresh: ## Commits of build/linux back to patches/ and the overlay
 check: deps-check ## Consistency, style and compilation of each patch
 	$(Q)dev/check
 
-bisect-check: deps-check ## As check, with a full kernel build for each patch
+bisect-check: deps-check ## A full kernel of each patch, option on and off
 	$(Q)dev/check bisect
 
 drift: deps-build deps-guest tree ## The series on each 6.12 that the archive has
