@@ -136,7 +136,11 @@ cover() {
 	# A section ends above the title of the next one.
 	function section(title,    line, n, i, from, to) {
 		while ((getline line[++n] <letter) > 0) {
-			if (line[n] !~ /^---+$/) continue
+			# It has a rule as long as itself, and nothing above it; other
+			# rules are in tables.
+			if (line[n] !~ /^---+$/ || (n > 2 && line[n - 2] != "") ||
+			    length(line[n]) != length(line[n - 1]))
+				continue
 			if (from && !to) to = n - 2
 			if (line[n - 1] == title) from = n - 1
 		}
@@ -144,6 +148,7 @@ cover() {
 		if (!from) { missing(); return }
 		if (!to) to = n - 1
 		while (line[to] == "") to--
+		if (to <= from + 1) { missing(); return }
 		for (i = from; i <= to; i++) print line[i]
 	}
 	function output(name,    line, on, found) {

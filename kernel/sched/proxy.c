@@ -91,7 +91,8 @@
  *   The walk holds rq->lock and nothing else. No lock's wait_lock is taken by
  *   the scheduler; wakeups are sent with no wait_lock held.
  *
- *   p->blocked_on		p itself, under the wait_lock of the lock
+ *   p->blocked_on		p itself, under the wait_lock of the lock; or when
+ *				the former owner has taken it off the wait list
  *   p->proxy.blocked, walk	rq->lock of the runqueue p is queued on
  *   p->proxy.home		p->pi_lock, with p off the runqueues
  *   p->proxy.queue, node, group, urges
@@ -109,6 +110,7 @@
  *   group->word, nr, nr_urgent, waiters
  *				the lock of its hash bucket
  *   p->proxy.nr_*, time_*	rq->lock of the CPU that counts
+ *   rq->proxy_outbox		its own lock; entered under rq->lock
  *   rq->donor, rq->proxy_*	rq->lock
  *
  * Carrying a waiter to its owner::
@@ -1028,7 +1030,8 @@ static bool proxy_owns(unsigned long word, struct task_struct *owner)
  *   who owns the lock?			donors?
  *
  * One of the two sees the other. If it is the owner, it passes them on; if it is
- * the one who parks, it takes the waiter back and looks for the next owner.
+ * the one who parks, it takes the waiter back and looks for the next owner. Who
+ * passes them on is in the place of the one who parks, and goes on to the next.
  */
 
 /*
@@ -1040,7 +1043,7 @@ static bool proxy_still_owner(unsigned long word, struct task_struct *owner)
 	/* First, because it is cleared after the owner is set */
 	if (READ_ONCE(owner->blocked_on) == word)
 		return true;
-	smp_rmb(); /* pairs with the wait_lock that the owner holds meanwhile */
+	smp_rmb(); /* pairs with blocked_on_clear() */
 
 	return proxy_owns(word, owner);
 }
@@ -1202,7 +1205,8 @@ static bool proxy_park(struct task_struct *p, struct task_struct *owner,
  * comes when it is switched out, or enqueued, sees the donor. A task in delayed
  * dequeue stays on_rq; its wakeup clears sched_delayed first, with a barrier in
  * proxy_undelayed(). The state of a waiter that is enqueued as such does not
- * change, so for that on_rq comes first, with a barrier in proxy_inject().
+ * change, so for that on_rq comes first, with a barrier in proxy_inject(). A
+ * donor that is woken where it was picked is not to run at once: __proxy_wake().
  */
 
 /*

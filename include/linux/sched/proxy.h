@@ -75,7 +75,8 @@ static inline void blocked_on_set(enum blocked_on_type type, const void *lock)
  */
 static inline void blocked_on_clear(void)
 {
-	WRITE_ONCE(current->blocked_on, 0);
+	/* After the owner was set: pairs with smp_rmb() in proxy_still_owner() */
+	smp_store_release(&current->blocked_on, 0);
 	sched_proxy_backs_off(false);
 }
 

@@ -202,40 +202,52 @@ long long px_debug_sum(const char *field)
 
 /*
  * The task group of this process as @file has it at the end of the line of a
- * task, empty where there are no groups. A session can be one (autogroup).
+ * task, empty where there are no groups. A session can be one (autogroup). A task
+ * that is on its way from one CPU to the next can be missing.
  */
-static void px_debug_group(FILE *file, char *group, size_t size)
+static const char *px_debug_group(FILE *file)
 {
-	char line[512], *last;
-	int pid;
+	static char group[256];
+	static bool found;
+	bool tasks = false;
+	char line[512], *path;
+	int pid, tries;
 
-	group[0] = '\0';
-	while (fgets(line, sizeof(line), file)) {
-		/* State, two characters; name, PID */
-		if (strnlen(line, 3) < 3 ||
-		    sscanf(line + 2, "%*s %d", &pid) != 1 || pid != getpid())
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		last = strrchr(line, ' ');
-		if (last && last[1] == '/')
-			snprintf(group, size, "%s", last + 1);
-		break;
+	for (tries = 0; !found && tries < 10; tries++) {
+		rewind(file);
+		while (!found && fgets(line, sizeof(line), file)) {
+			if (line[0] != ' ' && line[0] != '>') {
+				tasks = !strncmp(line, "runnable tasks:", 15) ||
+					(tasks && line[0] == '-');
+				continue;
+			}
+			/* State, two characters; name, PID */
+			if (!tasks || strnlen(line, 3) < 3 ||
+			    sscanf(line + 2, "%*s %d", &pid) != 1 ||
+			    pid != getpid())
+				continue;
+			line[strcspn(line, "\n")] = '\0';
+			path = strstr(line, " /");
+			if (path)
+				snprintf(group, sizeof(group), "%s", path + 1);
+			found = true;
+		}
 	}
 	rewind(file);
+	return group;
 }
 
 /* A field of this process' group's cfs_rq of @cpu, -1: unknown */
 long long px_debug_cfs(int cpu, const char *field)
 {
-	char line[512], group[256], head[300];
+	char line[512], head[300];
 	long long value = -1;
 	bool here = false;
 	FILE *file = fopen(PX_SCHED_DEBUG, "r");
 
 	if (!file)
 		return -1;
-	px_debug_group(file, group, sizeof(group));
-	snprintf(head, sizeof(head), "cfs_rq[%d]:%s", cpu, group);
+	snprintf(head, sizeof(head), "cfs_rq[%d]:%s", cpu, px_debug_group(file));
 	while (value < 0 && fgets(line, sizeof(line), file)) {
 		char *colon = strchr(line, ':');
 
