@@ -276,6 +276,50 @@ TEST_F(sleeping, delayed_and_niced)
 	delayed(_metadata, self->px, true);
 }
 
+/*
+ * Who waits for a task that has a CPU is parked. When that task goes to sleep
+ * having had more than its share, it is queued still, but there is nobody to
+ * look after (H14).
+ */
+TEST_F(sleeping, delayed_with_parked)
+{
+	struct px *px = self->px;
+	struct px_actor *owner = px_actor(px, 1, PX_FAIR(0));
+	struct px_actor *waiter = px_actor(px, 2, PX_FAIR(0));
+	struct px_actor *other = px_actor(px, 2, PX_FIFO(2));
+	struct tpe_op *lock;
+
+	px_wait(owner, PX_GO);
+	px_lock(owner, 0);
+	px_set(owner, PX_HELD);
+	px_burn(owner, US(1500));
+	px_sleep(owner, MS(6));
+	px_unlock(owner, 0);
+	px_burn(owner, US(50));
+	px_op(owner, TPE_LOOP, 1, 50);
+	px_set(owner, PX_STOP);
+	px_hog(px, 1, PX_FAIR(0), MS(3000));
+	px_wait(waiter, PX_HELD);
+	px_sleep(waiter, US(500));
+	lock = px_lock(waiter, 0);
+	px_unlock(waiter, 0);
+	px_op(waiter, TPE_LOOP, 1, 50);
+	/* Makes the waiter give up its optimistic spinning. */
+	px_wait(other, PX_HELD);
+	px_sleep(other, US(300));
+	px_burn(other, US(10));
+	px_op(other, TPE_LOOP, 1, 1500);
+
+	ASSERT_EQ(0, px_go(px));
+	ASSERT_EQ(0, px_join(px, 20000));
+	EXPECT_EQ(0, lock->ret);
+	EXPECT_EQ(51, lock->runs);
+	EXPECT_EQ(2, lock->cpu);
+	TH_LOG("parked while it ran: %lld", px_delta(px, "parked_running"));
+	if (px->on && px_timing())
+		EXPECT_GE(px_delta(px, "parked_running"), 10);
+}
+
 /* The owner is moved while it sleeps: who waits for it goes there. */
 TEST_F(sleeping, wakes_elsewhere)
 {
