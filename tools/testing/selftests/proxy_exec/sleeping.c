@@ -278,8 +278,8 @@ TEST_F(sleeping, delayed_and_niced)
 
 /*
  * Who waits for a task that has a CPU is parked. When that task goes to sleep
- * having had more than its share, it is queued still, but there is nobody to
- * look after (H14).
+ * having had more than its share, it is queued still, but does not wait for a
+ * CPU: its waiters are not to be enqueued (H14).
  */
 TEST_F(sleeping, delayed_with_parked)
 {
