@@ -20,7 +20,7 @@ export BASE BASE_DEB FORCE JOBS
 
 .PHONY: help
 help: ## Print this list
-	$(Q)dev/help $(MAKEFILE_LIST)
+	$(Q)dev/help.sh $(MAKEFILE_LIST)
 
 include dev/mk/series.mk
 include dev/mk/guest.mk

@@ -4,7 +4,8 @@
 # (where everything generated goes).
 # shellcheck shell=bash
 
-TOP=${TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
+DEV=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TOP=${TOP:-${DEV%/*}}
 BUILD=${BUILD:-$TOP/build}
 export TOP BUILD
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the scheduler costs, where no tool of the distribution measures just
- * that. For dev/benchmark; prints lines "NAME VALUE", times in ns.
+ * that. For dev/bench/benchmark.sh; prints lines "NAME VALUE", times in ns.
  *
  *   bench pipe|futex CPU CPU ROUNDS	a byte, or a word, to and fro
  *   bench fork|exec ROUNDS

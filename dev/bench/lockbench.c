@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What locks cost, for dev/benchmark. Not part of the series: it has to build for
+ * What locks cost, for dev/bench/benchmark.sh. Not part of the series: it has to build for
  * kernels that know nothing of it, too.
  *
  * Write a command to /sys/kernel/debug/lockbench, read lines "NAME VALUE":

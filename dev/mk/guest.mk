@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # Kernels, guests and tests. A target with a `##' comment is in `make help'.
-# Variables: CONFIG= a name of dev/config/configs, PROXY=on|off, MODE=icount|
+# Variables: CONFIG= a name of dev/guest/config/configs, PROXY=on|off, MODE=icount|
 # mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, SEED=,
 # KERNELS=, ROUNDS=, GUESTS=, WRITE=1; of bench A=, B=, PHASES=; of
 # deb DOTCONFIG=, FLAVOUR=, TRIM=1, LSMOD=, BOOT=0.
@@ -14,67 +14,68 @@ export CONFIG KERNELS PROXY MODE SMP MEM APPEND TIMEOUT ACCEL K MINUTES SEED ROU
 unexport CMD
 
 demo: $(GUEST_DEPS) tree ## A priority inversion, its size and its cure, in one table
-	$(Q)dev/demo
+	$(Q)dev/guest/demo.sh
 
 test: $(DEPS) tree ## Unit tests, checks, selftests, short forms of the rest
-	$(Q)dev/test
+	$(Q)dev/test.sh
 
-config: $(GUEST_DEPS) tree ## Configure a kernel: CONFIG=name (dev/kernel list)
-	$(Q)dev/kernel config '$(CONFIG)'
+config: $(GUEST_DEPS) tree ## Configure a kernel: CONFIG=name (dev/guest/kernel.sh list)
+	$(Q)dev/guest/kernel.sh config '$(CONFIG)'
 
 kernel: $(GUEST_DEPS) tree ## Build a kernel and its selftests: CONFIG=
-	$(Q)dev/kernel build '$(CONFIG)'
+	$(Q)dev/guest/kernel.sh build '$(CONFIG)'
 
 boot: kernel ## Boot it and judge the boot: CONFIG= PROXY=on|off MODE=
-	$(Q)dev/boot
+	$(Q)dev/guest/boot.sh
 
 shell: kernel ## Boot it with a shell on this terminal: CONFIG= PROXY=
-	$(Q)dev/boot --shell
+	$(Q)dev/guest/boot.sh --shell
 
 run: export GUEST_CMD = $(value CMD)
 run: kernel ## Run a command in a guest: CMD='...' CONFIG= PROXY= MODE=
-	$(Q)dev/run "$$GUEST_CMD"
+	$(Q)dev/guest/run.sh "$$GUEST_CMD"
 
 trace: $(GUEST_DEPS) tree ## An inversion recorded and drawn, off and on: K=scene (K=list)
-	$(Q)dev/trace $(K)
+	$(Q)dev/guest/trace.sh $(K)
 
 report: ## Newest results of demo, trace, bench, torture... in one page
-	$(Q)dev/report
+	$(Q)dev/results/report.py
 
 smoke: $(GUEST_DEPS) tree ## The quickest useful tests, some minutes
-	$(Q)dev/test --smoke
+	$(Q)dev/test.sh --smoke
 
 selftests: $(GUEST_DEPS) tree ## The kselftests on every kernel they are for
-	$(Q)dev/test --selftests
+	$(Q)dev/test.sh --selftests
 
 selftests-debug: $(GUEST_DEPS) tree ## The kselftests with sanitizers and watchers: KERNELS=
-	$(Q)dev/test --debug
+	$(Q)dev/test.sh --debug
 
 torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario KERNELS= MINUTES= SEED= GUESTS=
-	$(Q)for k in $$(dev/torture kernels); do dev/kernel build $$k || exit 1; done
-	$(Q)dev/torture
+	$(Q)for k in $$(dev/stress/torture.sh kernels); do \
+		dev/guest/kernel.sh build $$k || exit 1; done
+	$(Q)dev/stress/torture.sh
 
 kunit: $(GUEST_DEPS) tree ## KUnit tests of the walk and the lists
-	$(Q)dev/kernel build debug-on
-	$(Q)dev/kunit
+	$(Q)dev/guest/kernel.sh build debug-on
+	$(Q)dev/guest/kunit.sh
 
 users: $(GUEST_DEPS) tree ## KUnit and kselftest as the kernel's own users run them
-	$(Q)dev/users
+	$(Q)dev/stress/users.sh
 
 boundaries: $(GUEST_DEPS) tree ## Each part of the series for itself: WRITE=1
-	$(Q)dev/boundaries
+	$(Q)dev/review/boundaries.sh
 
 mutants: $(GUEST_DEPS) tree ## Faults planted one by one: does a test notice? K=name
-	$(Q)dev/mutate
+	$(Q)dev/stress/mutate.sh
 
 model: deps-model ## The protocol, checked by spin, and faults that it must find
-	$(Q)dev/modelcheck
+	$(Q)dev/stress/modelcheck.sh
 
 bench: $(GUEST_DEPS) deps-bench tree ## What it costs, in virtual time: K='switch pair' A= B= PHASES=
-	$(Q)dev/benchmark $(K)
+	$(Q)dev/bench/benchmark.sh $(K)
 
 matrix: $(GUEST_DEPS) deps-matrix tree ## Machines, compilers, configurations: K=pattern WRITE=1
-	$(Q)dev/matrix
+	$(Q)dev/review/matrix.sh
 
 deb: $(GUEST_DEPS) deps-deb tree ## Debian packages, and a boot of them: DOTCONFIG= TRIM=1
-	$(Q)dev/deb
+	$(Q)dev/deb/deb.sh

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Put a table of demo.sh, benchmark.sh, matrix.sh, torture.sh or boundaries.sh
+where README and cover letter quote it.
+
+    dev/results/put-table.py [--mark NAME] TABLE [FILE...]
+
+In a FILE it replaces what is between the marks "<!-- NAME-output -->" and
+"<!-- /NAME-output -->", or what is under the heading "Cost" for bench, which is the
+default, "Torture" for torture, or "The parts, each alone" for boundaries. Without
+FILE: in README.md, but torture and boundaries in the cover letter, and bench in
+both.
+"""
+import os
+import re
+import sys
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
+README = os.path.join(TOP, "README.md")
+COVER = os.path.join(TOP, "patches/0000-cover-letter.txt")
+FILES = {"bench": [README, COVER], "torture": [COVER], "boundaries": [COVER]}
+HEADINGS = {"bench": "Cost", "torture": "Torture",
+            "boundaries": "The parts, each alone"}
+
+
+def marks(name):
+    """Where it begins, where it ends, what is around it"""
+    yield (f"<!-- {name}-output -->\n", rf"^<!-- /{name}-output -->\n",
+           "```\n", "```\n")
+    if name in HEADINGS:
+        heading = HEADINGS[name]
+        yield (f"{heading}\n{'-' * len(heading)}\n", r"\n\n^[A-Z].*\n---",
+               "\n", "")
+
+
+def replaced(text, table, name="bench"):
+    """The text with the table in it, or None if it has no place for it"""
+    for begin, end, before, after in marks(name):
+        pattern = re.compile(f"(?ms)^{re.escape(begin)}.*?(?=(?-s:{end}))")
+        if pattern.search(text):
+            return pattern.sub(lambda m: begin + before + table + after, text,
+                               count=1)
+    return None
+
+
+def main():
+    args = sys.argv[1:]
+    name = "bench"
+    if args[:1] == ["--mark"]:
+        name, args = (args + [""])[1], args[2:]
+    if not args:
+        print("usage: dev/results/put-table.py [--mark NAME] TABLE [FILE...]",
+              file=sys.stderr)
+        return 2
+    try:
+        with open(args[0]) as f:
+            table = f.read()
+        for path in args[1:] or FILES.get(name, [README]):
+            with open(path) as f:
+                text = f.read()
+            new = replaced(text, table, name)
+            if new is None:
+                sys.exit(f"put-table: {path} has no place for the table")
+            if new != text:
+                with open(path, "w") as f:
+                    f.write(new)
+    except OSError as error:
+        sys.exit(f"put-table: {error}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
