@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Print what is wrong with the subjects, changelogs and added lines of patches.
+"""Print what is wrong with the subjects, changelogs and added lines of patches,
+or with the messages of commits of this repository.
 
-One line each, with the name of the patch; nothing when all is well.
+    dev/review/check-log.py PATCH...
+    dev/review/check-log.py --commits RANGE     in the git tree of the directory
+
+One line each, with the name of the patch or the commit; nothing when all is well.
 """
 
 import email
@@ -10,6 +14,7 @@ import email.header
 import email.policy
 import os
 import re
+import subprocess
 import sys
 
 ROLE = 'Proxy Execution Developers <proxy-exec@example.org>'
@@ -20,6 +25,11 @@ locking/rwsem locking/ww_mutex locktorture torture rcutorture
 selftests/proxy_exec Documentation MAINTAINERS'''.split()
 
 WIDTH = 75
+
+# Of commits of this repository; one that changes more files than FILES has to
+# say why.
+COMMIT_WIDTH = 72
+FILES = 3
 
 FORBIDDEN = [
     (re.compile(r"\b[Ww]e\b(?!')|\b[Ww]e'"), 'we'),
@@ -41,21 +51,31 @@ def columns(line):
     return len(line.expandtabs(8))
 
 
-def check_subject(subject):
-    subject = re.sub(r'^\[PATCH[^]]*\] *', '', subject)
-    if columns(subject) > WIDTH:
-        yield f'subject has {columns(subject)} columns, at most {WIDTH}'
+def check_form(subject, width):
+    """What a subject has to be in patches and commits alike"""
+    if columns(subject) > width:
+        yield f'subject has {columns(subject)} columns, at most {width}'
     if subject.endswith('.'):
         yield 'subject ends in a full stop'
+
+
+def check_words(words, where=''):
+    if not words[:1].isupper():
+        yield f'subject {where or "begins with a small letter"}'
+    first = words.split(' ')[0]
+    if NOT_IMPERATIVE.match(first) and not IMPERATIVE.match(first):
+        yield f'subject is not imperative: "{first}"'
+
+
+def check_subject(subject):
+    subject = re.sub(r'^\[PATCH[^]]*\] *', '', subject)
+    yield from check_form(subject, WIDTH)
     prefix, sep, words = subject.partition(': ')
     if not sep or prefix not in PREFIXES:
         yield f'subject has no known prefix: {subject}'
         return
-    if not words[:1].isupper():
-        yield f'subject goes on with a small letter after "{prefix}: "'
-    first = words.split(' ')[0]
-    if NOT_IMPERATIVE.match(first) and not IMPERATIVE.match(first):
-        yield f'subject is not imperative: "{first}"'
+    yield from check_words(words,
+                           f'goes on with a small letter after "{prefix}: "')
 
 
 def check_changelog(body):
@@ -111,7 +131,34 @@ def check(path):
     yield from check_diff(diff)
 
 
+def check_commit(subject, body, files):
+    yield from check_form(subject, COMMIT_WIDTH)
+    yield from check_words(subject)
+    for line in body.splitlines():
+        if TAG.match(line):
+            yield f'has a tag: {line}'
+    if len(files) > FILES and not body.strip():
+        yield (f'changes {len(files)} files without a word why; more than '
+               f'{FILES} need a body')
+
+
+def check_commits(commits):
+    """(abbreviated commit, complaint) of each commit but merges"""
+    log = subprocess.run(
+        ['git', 'log', '--no-merges', '--name-only', '-M',
+         '--format=%x01%h%x02%s%x02%b%x02', commits],
+        check=True, text=True, errors='replace', stdout=subprocess.PIPE).stdout
+    for entry in log.split('\1')[1:]:
+        name, subject, body, files = entry.split('\2')
+        for complaint in check_commit(subject, body, files.split()):
+            yield name, complaint
+
+
 def main():
+    if sys.argv[1:2] == ['--commits']:
+        for name, complaint in check_commits(sys.argv[2]):
+            print(f'{name}: {complaint}')
+        return
     for path in sys.argv[1:]:
         for complaint in check(path):
             print(f'{os.path.basename(path)}: {complaint}')

@@ -9,6 +9,7 @@
 #                   in patches/parts cover it, each with its cover letter
 #       overlay     the files of the stack in the repository are those in patches/
 #       log         subjects, changelogs, no left-overs in added lines
+#       commits     messages of the commits of this repository
 #       apply       git am on the base, no fuzz
 #       roundtrip   tree and refresh reproduce patches/ and the overlay;
 #                   MAINTAINERS is the section that the series adds
@@ -37,7 +38,7 @@ set -euo pipefail
 # shellcheck source=dev/review/compile-lib.sh
 . "$(dirname "$0")/compile-lib.sh"
 
-ALL='series overlay log apply roundtrip checkpatch kernel-doc docs codespell
+ALL='series overlay log commits apply roundtrip checkpatch kernel-doc docs codespell
 	compile nfc objects sparse'
 CHK=$BUILD/check
 SRC=$CHK/src			# a worktree of build/linux, moved from patch to patch
@@ -150,6 +151,21 @@ check_overlay() {
 check_log() {
 	need_tool python3
 	"$DEV/review/check-log.py" "${patches[@]}" | problems ''
+}
+
+# The rule holds for the commits after the one that brought it.
+check_commits() {
+	local first
+
+	need_tool python3
+	[ -e "$TOP/.git" ] || return 0		# a copy without its history
+	if ! first=$(cd "$TOP" && git log -S'check_commits()' --format=%H \
+		-- dev/review/check.sh | tail -n 1); then
+		problem "git log fails in $TOP"
+	elif [ -n "$first" ]; then
+		(cd "$TOP" && "$DEV/review/check-log.py" --commits \
+			"$first..HEAD") | problems ''
+	fi
 }
 
 check_codespell() {
