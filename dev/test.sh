@@ -103,7 +103,7 @@ build() {
 
 # tests KERNEL on|off|absent MODE [PROGRAM...]
 tests() {
-	needs "$1" "selftests $1 $2 $3" "$DEV/guest/selftests.sh" "$@"
+	needs "$1" "selftests $1 $2 $3" "$DEV/guest/guest.sh" selftests "$@"
 }
 
 all_selftests() {
@@ -153,7 +153,7 @@ all)
 	stage "check" "$DEV/review/check.sh"
 	all_kernels
 	all_selftests
-	needs debug-on "kunit" "$DEV/guest/kunit.sh" debug-on
+	needs debug-on "kunit" "$DEV/guest/guest.sh" kunit debug-on
 	needs lean-on "demo" "$DEV/guest/demo.sh"
 	# The short forms: `make bench', `make torture', `make model', `make mutants'
 	stage "bench" "$DEV/bench/benchmark.sh" --short

@@ -26,17 +26,17 @@ kernel: $(GUEST_DEPS) tree ## Build a kernel and its selftests: CONFIG=
 	$(Q)dev/guest/kernel.sh build '$(CONFIG)'
 
 boot: kernel ## Boot it and judge the boot: CONFIG= PROXY=on|off MODE=
-	$(Q)dev/guest/boot.sh
+	$(Q)dev/guest/guest.sh boot
 
 shell: kernel ## Boot it with a shell on this terminal: CONFIG= PROXY=
-	$(Q)dev/guest/boot.sh --shell
+	$(Q)dev/guest/guest.sh shell
 
 run: export GUEST_CMD = $(value CMD)
 run: kernel ## Run a command in a guest: CMD='...' CONFIG= PROXY= MODE=
-	$(Q)dev/guest/run.sh "$$GUEST_CMD"
+	$(Q)dev/guest/guest.sh run "$$GUEST_CMD"
 
 trace: $(GUEST_DEPS) tree ## An inversion recorded and drawn, off and on: K=scene (K=list)
-	$(Q)dev/guest/trace.sh $(K)
+	$(Q)dev/guest/guest.sh trace $(K)
 
 report: ## Newest results of demo, trace, bench, torture... in one page
 	$(Q)dev/results/report.py
@@ -57,7 +57,7 @@ torture: $(GUEST_DEPS) tree ## Lock torture: K=scenario KERNELS= MINUTES= SEED= 
 
 kunit: $(GUEST_DEPS) tree ## KUnit tests of the walk and the lists
 	$(Q)dev/guest/kernel.sh build debug-on
-	$(Q)dev/guest/kunit.sh
+	$(Q)dev/guest/guest.sh kunit
 
 users: $(GUEST_DEPS) tree ## KUnit and kselftest as the kernel's own users run them
 	$(Q)dev/stress/users.sh

@@ -34,7 +34,7 @@ ONE_CPU='donation accounting wakeup'
 
 # run CONFIG on|off|absent PROGRAM...: boots, prints what came of it
 run() {
-	KSRC=$wt BUILD=$work RESULTS=$RESULTS "$DEV/guest/selftests.sh" "$1" "$2" icount \
+	KSRC=$wt BUILD=$work RESULTS=$RESULTS "$DEV/guest/guest.sh" selftests "$1" "$2" icount \
 		"${@:3}" >"$log" 2>&1 </dev/null
 	sed -n 's/^selftests-.*: \([0-9]* passed, [0-9]* failed.*\)/\1/p' "$log" |
 		tail -n 1

@@ -312,11 +312,11 @@ boot_row() {
 	for w in "${jobs[@]}"; do
 		case $w in
 		selftests)
-			set -- "$DEV/guest/selftests.sh" "$base" "$proxy" icount ;;
+			set -- "$DEV/guest/guest.sh" selftests "$base" "$proxy" icount ;;
 		selftests=*)
-			set -- "$DEV/guest/selftests.sh" "$base" "$proxy" icount "${w#*=}" ;;
+			set -- "$DEV/guest/guest.sh" selftests "$base" "$proxy" icount "${w#*=}" ;;
 		off)
-			set -- "$DEV/guest/selftests.sh" "$base" off icount ;;
+			set -- "$DEV/guest/guest.sh" selftests "$base" off icount ;;
 		torture=*)
 			set -- env KERNELS="$base" K='*' MINUTES="${w#*=}" \
 				"$DEV/stress/torture.sh" ;;

@@ -100,7 +100,7 @@ boot() {
 		echo "does not build"
 	else
 		KSRC=$wt BUILD=$(dirname "$wt") RESULTS=$results \
-			"$DEV/guest/selftests.sh" lean-on on icount >"$log" 2>&1 || :
+			"$DEV/guest/guest.sh" selftests lean-on on icount >"$log" 2>&1 || :
 		n=$(sed -n 's/^selftests-.*: \([0-9]* passed, .*\)/\1/p' "$log")
 		echo "${n:-did not boot}"
 	fi

@@ -80,7 +80,7 @@ run() {
 	mutant_env "$DEV/guest/kernel.sh" image "$kernel" >>"$out.log" 2>&1 ||
 		{ HOW="does not build"; return 1; }
 	if [ "$test" = kunit ]; then
-		mutant_env TIMEOUT=$limit "$DEV/guest/kunit.sh" "$kernel" >>"$out.log" 2>&1
+		mutant_env TIMEOUT=$limit "$DEV/guest/guest.sh" kunit "$kernel" >>"$out.log" 2>&1
 		rc=$?
 		dir=$(tail -n 1 "$out.log")
 		cat "$dir/results" >>"$out.log"
@@ -93,7 +93,7 @@ run() {
 		cat "$dir/results" >>"$out.log"
 	else
 		mutant_env CONFIG="$kernel" MODE=icount PROXY=on \
-			TIMEOUT=$limit "$DEV/guest/run.sh" \
+			TIMEOUT=$limit "$DEV/guest/guest.sh" run \
 			"cd /kselftest/proxy_exec && ./$test" >>"$out.log" 2>&1
 		rc=$?
 		dir=$(sed -n 's/^exit status .* (\(.*\))$/\1/p' "$out.log" |
@@ -150,7 +150,7 @@ control() {
 	# Nothing but the frame: others have tests of their own.
 	[ "$(wc -l <"$out.cmd")" -gt 2 ] || return 0
 	mutant_env CONFIG="$kernel" MODE=icount PROXY=on TIMEOUT=1200 \
-		"$DEV/guest/run.sh" "$(cat "$out.cmd")" >"$out.log" 2>&1
+		"$DEV/guest/guest.sh" run "$(cat "$out.cmd")" >"$out.log" 2>&1
 }
 
 # choose: the files that PATTERN and SAMPLE leave, one a line
