@@ -20,12 +20,12 @@ is not in there and misses its target is a failure.
 what README and cover letter quote; --text adds a file to the tables.
 """
 import fnmatch
-import json
 import math
-import os
 import re
 import statistics
 import sys
+
+import common
 
 # What the rows are, the rows, what off may cost more than n, and on more than
 # its base, in percent (None: no target), and what that base is. The first that
@@ -74,13 +74,7 @@ def parse(text):
 def rows(dirs):
     """Those of all boots; one that another boot does not have is left out, but
     for scenes, which the first plays."""
-    boots = []
-    for d in dirs:
-        try:
-            with open(os.path.join(d, "results"), errors="replace") as f:
-                boots.append(parse(f.read().replace("\r", "")))
-        except OSError as error:
-            sys.exit(f"bench-report: {error}")
+    boots = [parse(common.read(d)) for d in dirs]
     return {name: [v for boot in boots for v in boot.get(name, ())]
             for name in (boots[0] if boots else ())
             if all(name in boot for boot in boots) or name.startswith("cure.")}
@@ -322,56 +316,38 @@ class Report:
         return "\n".join(lines) + "\n"
 
 
-def usage():
-    print(__doc__, file=sys.stderr)
-    return 2
+def arguments():
+    parser = common.parser(__doc__)
+    parser.add_argument("--out", metavar="STEM")
+    parser.add_argument("--known", metavar="FILE")
+    parser.add_argument("--text", metavar="FILE", action="append", default=[])
+    for kind in KINDS:
+        parser.add_argument("--" + kind, metavar="DIR", nargs="+")
+    args = parser.parse_args()
+    dirs = {kind: found for kind in KINDS
+            if (found := getattr(args, kind.replace("-", "_"))) is not None}
+    for x, y in ("a", "b"), ("off", "on"), ("irq-off", "irq-on"):
+        if (x in dirs) != (y in dirs):
+            parser.error(f"--{x} and --{y} go together")
+    if not (dirs or args.text):
+        parser.error("there are no directories")
+    return args, dirs
 
 
 def main():
-    options = {"out": None, "known": None}
-    texts, dirs, where = [], {}, None
-    args = sys.argv[1:]
-    while args:
-        arg = args.pop(0)
-        if arg in ("--out", "--known", "--text") and args:
-            value = args.pop(0)
-            if arg == "--text":
-                texts.append(value)
-            else:
-                options[arg[2:]] = value
-        elif arg[:2] == "--" and arg[2:] in KINDS:
-            where = dirs.setdefault(arg[2:], [])
-        elif where is not None and not arg.startswith("-"):
-            where.append(arg)
-        else:
-            return usage()
+    args, dirs = arguments()
     two = "a" in dirs
-    if not (dirs or texts) or any((x in dirs) != (y in dirs) for x, y in (
-            ("a", "b"), ("off", "on"), ("irq-off", "irq-on"))):
-        return usage()
-
     data = {kind: rows(d) for kind, d in dirs.items()}
     off, on = (data.get(k, {}) for k in (("a", "b") if two else ("off", "on")))
-    known = Known()
-    try:
-        if options["known"]:
-            with open(options["known"]) as f:
-                known = Known(f.read())
-        extra = []
-        for path in texts:
-            with open(path) as f:
-                extra.append(f.read().rstrip())
-    except OSError as error:
-        sys.exit(f"bench-report: {error}")
-
+    known = Known(common.read(args.known) if args.known else "")
     report = Report(known, two)
     report.costs(data.get("n"), off, on)
     report.counts(off, on)
     report.growth(off, on)
     report.irq(data.get("irq-off", {}), data.get("irq-on", {}))
     report.cure(off, on)
-    for text in extra:
-        report.lines += ["", text]
+    for path in args.text:
+        report.lines += ["", common.read(path).rstrip()]
     for kind in dirs:
         if not data[kind]:
             report.missing(f"every row of {kind}")
@@ -381,14 +357,12 @@ def main():
             report.lines.append(f"known: {name}: {why}")
     text = "\n".join(line.rstrip() for line in report.lines) + "\n"
     print(text, end="")
-    if options["out"]:
-        with open(options["out"] + ".txt", "w") as f:
+    if args.out:
+        with open(args.out + ".txt", "w") as f:
             f.write(text)
-        with open(options["out"] + ".json", "w") as f:
-            json.dump({"rows": data, "missed": report.missed,
-                       "failed": report.failed}, f, indent=1)
-            f.write("\n")
-        with open(options["out"] + ".summary", "w") as f:
+        common.write_json(args.out + ".json", {
+            "rows": data, "missed": report.missed, "failed": report.failed})
+        with open(args.out + ".summary", "w") as f:
             f.write(report.summary(len(dirs.get("on", []))))
     accepted = len(report.missed) - len(report.failed)
     print(f"bench: {report.met} passed, {len(report.failed)} failed, "

@@ -8,15 +8,15 @@ Reads the "summary:" lines of tools/testing/selftests/proxy_exec/inversion.c
 from the results of both boots; writes PREFIX.txt and PREFIX.json. Exit status
 1 names each row that misses its target.
 """
-import json
-import os
 import re
 import sys
+import textwrap
+
+import common
+from common import NAMES
 
 ROWS = [(fg, owner) for owner in ("nice19", "idle")
         for fg in ("nice0", "nice-20", "fifo")]
-NAMES = {"nice0": "nice 0", "nice-20": "nice -20", "fifo": "SCHED_FIFO",
-         "nice19": "nice 19", "idle": "SCHED_IDLE"}
 
 # Latency as a multiple of what was left of the critical section, median.
 TARGET_ON = {"nice0": 2.5, "nice-20": 2.5, "fifo": 1.05}
@@ -40,18 +40,11 @@ def parse(text):
         if not line.startswith("summary: "):
             continue
         its, waits = waits, []
-        figures = dict(word.split("=", 1) for word in line.split()[1:]
-                       if "=" in word)
-        try:
-            for name in INTEGERS:
-                figures[name] = int(figures[name])
-            for name in ("ratio_p50", "ratio_max"):
-                figures[name] = float(figures[name])
+        figures = common.figures(line, INTEGERS, ("ratio_p50", "ratio_max"))
+        if figures and "fg" in figures and "owner" in figures:
             # What was left and how long it took, ns, for each round
             figures["waits_ns"] = its
             found[figures["fg"], figures["owner"]] = figures
-        except (KeyError, ValueError):
-            continue
     return found
 
 
@@ -61,24 +54,9 @@ def label(row):
 
 def check(off, on):
     """(number of targets met, messages about the others)"""
-    met = 0
-    missed = []
-    for row in ROWS:
-        for state, figures in (("off", off.get(row)), ("on", on.get(row))):
-            if figures is None:
-                missed.append(f"{label(row)}, {state}: no figures")
-                continue
-            ratio = figures["ratio_p50"]
-            limit = TARGET_ON[row[0]] if state == "on" else TARGET_OFF
-            if state == "on" and ratio > limit:
-                missed.append(f"{label(row)}, on: ratio {ratio:.3f}, at most "
-                              f"{limit} is the target")
-            elif state == "off" and ratio <= limit:
-                missed.append(f"{label(row)}, off: ratio {ratio:.1f}, the "
-                              f"control has to be above {limit:.0f}")
-            else:
-                met += 1
-    return met, missed
+    return common.judge([(label(row), *(boot.get(row, {}).get("ratio_p50")
+                                        for boot in (off, on)),
+                          TARGET_ON[row[0]]) for row in ROWS], TARGET_OFF)
 
 
 def ms(ns):
@@ -94,25 +72,12 @@ def cells(figures, digits):
 
 
 def table(off, on):
-    head = ["foreground", "lock owner"] + ["left", "wait p50", "wait max",
-                                           "ratio"] * 2
-    body = [[NAMES[row[0]], NAMES[row[1]]] + cells(off.get(row), 1) +
-            cells(on.get(row), 2) for row in ROWS]
-    widths = [max(len(line[i]) for line in [head] + body)
-              for i in range(len(head))]
-
-    def render(line):
-        texts = [text.ljust(w) if i < 2 else text.rjust(w)
-                 for i, (text, w) in enumerate(zip(line, widths))]
-        return ("  ".join(texts[:2]) + "  | " + "  ".join(texts[2:6]) +
-                "  | " + "  ".join(texts[6:])).rstrip()
-
-    lead = sum(widths[:2]) + 2
-    span = sum(widths[2:6]) + 6
-    group = (" " * lead + "  | " + "proxy execution off".ljust(span) +
-             "  | proxy execution on")
-    rule = "".join("+" if c == "|" else "-" for c in render(head))
-    return "\n".join([group, render(head), rule] + [render(b) for b in body])
+    return "\n".join(common.table(
+        ["foreground", "lock owner"] +
+        ["left", "wait p50", "wait max", "ratio"] * 2,
+        [[NAMES[row[0]], NAMES[row[1]]] + cells(off.get(row), 1) +
+         cells(on.get(row), 2) for row in ROWS], left=2,
+        groups={2: "proxy execution off", 6: "proxy execution on"}))
 
 
 def sentence(off, on):
@@ -131,13 +96,8 @@ def sentence(off, on):
             f"long.")
 
 
-def fold(text, width=75):
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append("")
-        lines[-1] += (" " if lines[-1] else "") + word
-    return "\n".join(lines)
+def fold(text):
+    return textwrap.fill(text, 75, break_on_hyphens=False)
 
 
 def report(off, on, uname):
@@ -157,14 +117,6 @@ def report(off, on, uname):
         fold(sentence(off, on))]) + "\n"
 
 
-def read_results(directory):
-    try:
-        with open(os.path.join(directory, "results"), errors="replace") as f:
-            return f.read().replace("\r", "")
-    except OSError as error:
-        sys.exit(f"demo-report: {error}")
-
-
 def find_uname(text):
     for line in text.splitlines():
         if line.startswith("@@uname "):
@@ -173,32 +125,17 @@ def find_uname(text):
 
 
 def main():
-    args = sys.argv[1:]
-    out = None
-    if args[:1] == ["--out"] and len(args) > 1:
-        out = args[1]
-        args = args[2:]
-    if len(args) != 2:
-        print("usage: dev/results/demo-report.py [--out PREFIX] DIR_OFF DIR_ON",
-              file=sys.stderr)
-        return 2
-    texts = [read_results(d) for d in args]
-    off, on = (parse(text) for text in texts)
-    met, missed = check(off, on)
-    text = report(off, on, find_uname(texts[1]))
-    print("\n" + text)
-    for line in missed:
-        print(f"demo: missed: {line}")
-    if out:
-        with open(out + ".txt", "w") as f:
-            f.write(text)
-        with open(out + ".json", "w") as f:
-            json.dump({"off": [off[r] for r in ROWS if r in off],
-                       "on": [on[r] for r in ROWS if r in on],
-                       "missed": missed}, f, indent=1)
-            f.write("\n")
-    print(f"demo: {met} passed, {len(missed)} failed")
-    return 1 if missed else 0
+    parser = common.parser(__doc__)
+    parser.add_argument("--out", metavar="PREFIX")
+    parser.add_argument("off", metavar="DIR_OFF")
+    parser.add_argument("on", metavar="DIR_ON")
+    args = parser.parse_args()
+    texts = [common.read(d) for d in (args.off, args.on)]
+    off, on = map(parse, texts)
+    return common.finish(
+        "demo", *check(off, on), report(off, on, find_uname(texts[1])), args.out,
+        {"off": [off[r] for r in ROWS if r in off],
+         "on": [on[r] for r in ROWS if r in on]})
 
 
 if __name__ == "__main__":

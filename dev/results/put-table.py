@@ -13,7 +13,8 @@ both.
 """
 import os
 import re
-import sys
+
+import common
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 README = os.path.join(TOP, "README.md")
@@ -44,30 +45,21 @@ def replaced(text, table, name="bench"):
 
 
 def main():
-    args = sys.argv[1:]
-    name = "bench"
-    if args[:1] == ["--mark"]:
-        name, args = (args + [""])[1], args[2:]
-    if not args:
-        print("usage: dev/results/put-table.py [--mark NAME] TABLE [FILE...]",
-              file=sys.stderr)
-        return 2
-    try:
-        with open(args[0]) as f:
-            table = f.read()
-        for path in args[1:] or FILES.get(name, [README]):
-            with open(path) as f:
-                text = f.read()
-            new = replaced(text, table, name)
-            if new is None:
-                sys.exit(f"put-table: {path} has no place for the table")
-            if new != text:
-                with open(path, "w") as f:
-                    f.write(new)
-    except OSError as error:
-        sys.exit(f"put-table: {error}")
-    return 0
+    parser = common.parser(__doc__)
+    parser.add_argument("--mark", metavar="NAME", default="bench")
+    parser.add_argument("table", metavar="TABLE")
+    parser.add_argument("files", metavar="FILE", nargs="*")
+    args = parser.parse_args()
+    table = common.read(args.table)
+    for path in args.files or FILES.get(args.mark, [README]):
+        text = common.read(path, errors="strict")
+        new = replaced(text, table, args.mark)
+        if new is None:
+            common.fail(f"{path} has no place for the table")
+        if new != text:
+            with open(path, "w") as f:
+                f.write(new)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,7 +10,6 @@ leaves out what there is none of. Every figure is an element with an attribute
 data-src, which says where it comes from: a function over the values at a path of
 a JSON file, * for all that there are.
 """
-import argparse
 import glob
 import html
 import json
@@ -18,17 +17,16 @@ import math
 import os
 import re
 import statistics
-import sys
 import time
+
+import common
+from common import NAMES
 
 # Between thousands: narrow, and no place to break a line
 SPACE = "\u202f"
 
 FUNCTIONS = {"": lambda values: values[0], "mean": statistics.mean,
              "max": max, "min": min, "median": statistics.median}
-
-NAMES = {"nice0": "nice 0", "nice-20": "nice -20", "fifo": "SCHED_FIFO",
-         "nice19": "nice 19", "idle": "SCHED_IDLE"}
 
 STYLE = """
 :root{color-scheme:light dark;--bg:#fff;--fg:#212529;--dim:#6c757d;
@@ -412,13 +410,13 @@ def page(results):
 def main():
     top = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
     build = os.environ.get("BUILD", os.path.join(top, "build"))
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = common.parser(__doc__)
     parser.add_argument("--results", default=os.path.join(build, "results"))
     parser.add_argument("--out")
     args = parser.parse_args()
     n, text = page(Results(args.results))
     if not n:
-        sys.exit(f"report: no results in {args.results}: run 'make demo' first")
+        common.fail(f"no results in {args.results}: run 'make demo' first")
     out = args.out or os.path.join(args.results, "report.html")
     with open(out, "w") as file:
         file.write(text)

@@ -9,9 +9,9 @@ the results of several boots, each with another phase; what counts is the mean
 over the boots. Writes PREFIX.txt and PREFIX.json. Exit status 1 names each
 row that misses its target.
 """
-import json
-import os
 import sys
+
+import common
 
 # name, what it is, most that the mean ratio may be
 ROWS = [
@@ -53,18 +53,10 @@ def parse(text):
     """The scenes of one boot: name to figures."""
     found = {}
     for line in text.splitlines():
-        if not line.startswith("scene: "):
-            continue
-        figures = dict(word.split("=", 1) for word in line.split()[1:]
-                       if "=" in word)
-        try:
-            for name in INTEGERS:
-                figures[name] = int(figures[name])
-            for name in ("ratio_mean", "ratio_max"):
-                figures[name] = float(figures[name])
+        figures = line.startswith("scene: ") and common.figures(
+            line, INTEGERS, ("ratio_mean", "ratio_max"))
+        if figures and "name" in figures:
             found[figures["name"]] = figures
-        except (KeyError, ValueError):
-            continue
     return found
 
 
@@ -82,21 +74,9 @@ def worst(boots, name, what):
 
 def check(off, on):
     """(number of targets met, messages about the others)"""
-    met = 0
-    missed = []
-    for name, label, target in ROWS:
-        for state, boots in (("off", off), ("on", on)):
-            ratio = mean(boots, name, "ratio_mean")
-            if ratio is None:
-                missed.append(f"{label}, {state}: no figures")
-            elif state == "on" and ratio > target:
-                missed.append(f"{label}, on: ratio {ratio:.3f}, at most "
-                              f"{target} is the target")
-            elif state == "off" and ratio <= TARGET_OFF:
-                missed.append(f"{label}, off: ratio {ratio:.1f}, the control "
-                              f"has to be above {TARGET_OFF:.0f}")
-            else:
-                met += 1
+    met, missed = common.judge(
+        [(label, *(mean(boots, name, "ratio_mean") for boots in (off, on)), target)
+         for name, label, target in ROWS], TARGET_OFF)
     for name, label in HANDOFF:
         a = mean(off, name, "handoff_ns")
         b = mean(on, name, "handoff_ns")
@@ -127,15 +107,7 @@ def table(off, on):
                      number(mean(on, name, "handoff_ns"), 1, 1e3),
                      number(worst(on, name, "handoff_max_ns"), 1, 1e3),
                      f"{HANDOFF_FACTOR}x off"])
-    widths = [max(len(line[i]) for line in [head] + body)
-              for i in range(len(head))]
-
-    def render(line):
-        return "  ".join(text.rjust(w) if i else text.ljust(w)
-                         for i, (text, w) in enumerate(zip(line, widths))).rstrip()
-
-    rule = "-" * len(render(body[0]))
-    return "\n".join([render(head), rule] + [render(b) for b in body])
+    return "\n".join(common.table(head, body))
 
 
 def report(off, on):
@@ -150,51 +122,18 @@ def report(off, on):
         table(off, on)]) + "\n"
 
 
-def read_results(directory):
-    try:
-        with open(os.path.join(directory, "results"), errors="replace") as f:
-            return f.read().replace("\r", "")
-    except OSError as error:
-        sys.exit(f"scenes-report: {error}")
-
-
 def main():
-    out = None
-    boots = {"--off": [], "--on": []}
-    where = None
-    args = sys.argv[1:]
-    while args:
-        arg = args.pop(0)
-        if arg == "--out" and args:
-            out = args.pop(0)
-        elif arg in boots:
-            where = boots[arg]
-        elif where is not None and not arg.startswith("-"):
-            where.append(parse(read_results(arg)))
-        else:
-            where = None
-            break
-    if where is None:
-        print("usage: dev/results/scenes-report.py [--out PREFIX] --off DIR... --on DIR...",
-              file=sys.stderr)
-        return 2
-    off, on = boots["--off"], boots["--on"]
-    met, missed = check(off, on)
-    text = report(off, on)
-    print("\n" + text)
-    for line in missed:
-        print(f"scenes: missed: {line}")
-    if out:
-        with open(out + ".txt", "w") as f:
-            f.write(text)
-        with open(out + ".json", "w") as f:
-            json.dump({"off": off, "on": on, "missed": missed,
-                       "labels": {row[0]: row[1] for row in ROWS},
-                       "targets": {row[0]: row[2] for row in ROWS}}, f,
-                      indent=1)
-            f.write("\n")
-    print(f"scenes: {met} passed, {len(missed)} failed")
-    return 1 if missed else 0
+    parser = common.parser(__doc__)
+    parser.add_argument("--out", metavar="PREFIX")
+    for state in "off", "on":
+        parser.add_argument("--" + state, nargs="+", metavar="DIR", required=True)
+    args = parser.parse_args()
+    off, on = ([parse(common.read(d)) for d in dirs]
+               for dirs in (args.off, args.on))
+    return common.finish(
+        "scenes", *check(off, on), report(off, on), args.out,
+        {"off": off, "on": on, "labels": {row[0]: row[1] for row in ROWS},
+         "targets": {row[0]: row[2] for row in ROWS}})
 
 
 if __name__ == "__main__":

@@ -19,14 +19,14 @@ for a lock and what belongs to it:
     --all             all of the trace
     --label A,B       what the panels are called
 """
-import argparse
 import collections
 import gzip
 import html
 import json
 import re
 import subprocess
-import sys
+
+import common
 
 # --- events ------------------------------------------------------------------
 
@@ -1014,10 +1014,7 @@ def figures(view):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n\n")[0],
-        epilog="\n\n".join(__doc__.split("\n\n")[2:]),
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = common.parser(__doc__)
     parser.add_argument("trace", nargs="+")
     parser.add_argument("-o", "--out", default="timeline", metavar="PREFIX")
     parser.add_argument("--title", default="")
@@ -1036,14 +1033,14 @@ def main():
         try:
             events, lost = parse(read(path))
         except (OSError, subprocess.CalledProcessError) as error:
-            sys.exit(f"timeline: {path}: {error}")
+            common.fail(f"{path}: {error}")
         if not events:
-            sys.exit(f"timeline: {path}: none of the events that are needed: "
-                     "sched_switch and others, see --help")
+            common.fail(f"{path}: none of the events that are needed: "
+                        "sched_switch and others, see --help")
         line = Timeline(events, lost)
         wait = longest(line, args.wait)
         if args.wait and not wait:
-            sys.exit(f"timeline: {path}: no wait of {args.wait}")
+            common.fail(f"{path}: no wait of {args.wait}")
         window = None
         if args.all or args.start is not None or args.end is not None:
             window = (line.start + (args.start or 0),

@@ -8,7 +8,7 @@ RUNS has a line a run: scenario, kernel, acquisitions, the columns of torture.sh
 and "reason=count,..." of what was degraded. No report in the log is one of the
 checks that passed and failed count.
 """
-import sys
+import common
 
 COLUMNS = "donations migrated asleep running blocked injected handoffs placed_anew"
 SHOWN = "acquired donations migrated parked injected handoffs degraded".split()
@@ -58,12 +58,12 @@ def summary(lines, seconds, seed, passed, failed):
     for line in lines:
         scenario, kernel, *rest = line.split()
         if len(rest) != 2 + len(COLUMNS.split()):
-            sys.exit(f"torture-summary: not a run: {line.strip()}")
+            common.fail(f"not a run: {line.strip()}")
         rows.setdefault(scenario, Row()).add(rest)
         if kernel not in kernels:
             kernels.append(kernel)
     if not rows:
-        sys.exit("torture-summary: no runs")
+        common.fail("no runs")
     total = total_of(rows)
     names = [KERNELS.get(k, k) for k in sorted(kernels)]
     where = " and ".join([", ".join(names[:-1]), names[-1]]
@@ -86,17 +86,13 @@ def summary(lines, seconds, seed, passed, failed):
 
 
 def main():
-    if len(sys.argv) != 6:
-        print("usage: dev/results/torture-summary.py RUNS SECONDS SEED PASSED FAILED",
-              file=sys.stderr)
-        return 2
-    try:
-        with open(sys.argv[1]) as f:
-            print(summary(f.readlines(), *sys.argv[2:]), end="")
-    except OSError as error:
-        sys.exit(f"torture-summary: {error}")
-    return 0
+    parser = common.parser(__doc__)
+    for name in "runs seconds seed passed failed".split():
+        parser.add_argument(name, metavar=name.upper())
+    args = parser.parse_args()
+    print(summary(common.read(args.runs).splitlines(), args.seconds, args.seed,
+                  args.passed, args.failed), end="")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

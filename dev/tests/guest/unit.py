@@ -11,11 +11,13 @@ DEV = os.path.dirname(os.path.dirname(os.path.dirname(
 
 
 def load(name):
-    """Import a script of dev/ that has no .py."""
+    """Import a script of dev/ by its path there."""
     sys.dont_write_bytecode = True
-    module = name.replace("-", "_")
-    loader = importlib.machinery.SourceFileLoader(
-        module, os.path.join(DEV, name))
+    path = os.path.join(DEV, name)
+    # What it shares with others of its room
+    sys.path.insert(0, os.path.dirname(path))
+    module = os.path.basename(name).removesuffix(".py").replace("-", "_")
+    loader = importlib.machinery.SourceFileLoader(module, path)
     spec = importlib.util.spec_from_loader(module, loader)
     loaded = importlib.util.module_from_spec(spec)
     loader.exec_module(loaded)
