@@ -150,7 +150,27 @@ control() {
 	# Nothing but the frame: others have tests of their own.
 	[ "$(wc -l <"$out.cmd")" -gt 2 ] || return 0
 	mutant_env CONFIG="$kernel" MODE=icount PROXY=on TIMEOUT=1200 \
-		"$DEV/guest/guest.sh" run "$(cat "$out.cmd")" >"$out.log" 2>&1
+		"$DEV/guest/guest.sh" run "$(cat "$out.cmd")" >"$out.log" 2>&1 &&
+		return
+	HOW=$(sed -n 's/^control failed: //p' "$out.log" | tr -d '\r' | paste -sd' ')
+	return 1
+}
+
+# row NAME LABEL GOOD BAD COMMAND...: run it, count it, and say what it came to
+row() {
+	local start word=$3
+
+	start=$(now)
+	HOW=''
+	if "${@:5}"; then
+		caught=$((caught + 1))
+	else
+		failed=$((failed + 1))
+		word=$4
+	fi
+	echo "$1 $word" >>"$log/table"
+	say "$(printf '%-22s %-10s %3d s  %s' "$2" "$word" \
+		$(($(now) - start)) "$HOW")"
 }
 
 # choose: the files that PATTERN and SAMPLE leave, one a line
@@ -183,41 +203,18 @@ choose() {
 mapfile -t chosen < <(choose)
 [ "${#chosen[@]}" -gt 0 ] || die "no mutant matches '${patterns[*]}'"
 caught=0 failed=0
-for kernel in $(for f in "${chosen[@]}"; do
-			k=$(head_of Kernel "$f")
-			echo "${k:-lean-on}"
-		done | sort -u); do
-	files=()
-	for f in "${chosen[@]}"; do
-		k=$(head_of Kernel "$f")
-		[ "${k:-lean-on}" != "$kernel" ] || files+=("$f")
-	done
-	start=$(now)
-	if control "$kernel" "${files[@]}"; then
-		caught=$((caught + 1))
-		word=passes
-	else
-		failed=$((failed + 1))
-		word='NOT CLEAN'
-	fi
-	echo "no-fault,$kernel $word" >>"$log/table"
-	say "$(printf '%-22s %-10s %3d s  %s' "no fault, $kernel" "$word" \
-		$(($(now) - start)) "$(sed -n 's/^control failed: //p' \
-		"$log/control-$kernel.log" 2>/dev/null | tr -d '\r' | paste -sd' ')")"
+declare -A of_kernel=()
+for f in "${chosen[@]}"; do
+	k=$(head_of Kernel "$f")
+	of_kernel[${k:-lean-on}]+="$f"$'\n'
+done
+for k in $(printf "%s\n" "${!of_kernel[@]}" | sort); do
+	mapfile -t files <<<"${of_kernel[$k]%$'\n'}"
+	row "no-fault,$k" "no fault, $k" passes 'NOT CLEAN' control "$k" "${files[@]}"
 done
 for f in "${chosen[@]}"; do
 	name=$(basename "$f" .patch)
-	start=$(now)
-	if run "$f"; then
-		caught=$((caught + 1))
-		word=caught
-	else
-		failed=$((failed + 1))
-		word='NOT CAUGHT'
-	fi
-	echo "$name $word" >>"$log/table"
-	say "$(printf '%-22s %-10s %3d s  %s' "$name" "$word" \
-		$(($(now) - start)) "$HOW")"
+	row "$name" "$name" caught 'NOT CAUGHT' run "$f"
 done
 pristine
 all=("$DEV"/stress/mutants/*.patch)
