@@ -5,8 +5,14 @@
     dev/deb/deb-boot.py --out DIR --release RELEASE [--minutes N] [--patience F] -- QEMU...
 
 QEMU has the guest's console on its standard input and output; root's password is
-"proxy". F multiplies all timeouts. One line a check; the last, how many passed and failed. DIR/console has
-all that was on the line, DIR/selftests what run_kselftest.sh said, DIR/dmesg.
+"proxy". F multiplies all timeouts. One line a check; the last, how many passed and
+failed. DIR/console has all that was on the line, DIR/selftests what run_kselftest.sh
+said, DIR/dmesg.
+
+debvm and autopkgtest-virt-qemu start QEMU their own way and reach the guest by ssh or
+a second port. This guest needs one TCG thread for all CPUs, its kernel may have no
+network (TRIM=1), and a login on the console is part of what is tested. They would
+replace log_in() and run(), 25 lines; the checks would stay.
 """
 import argparse
 import importlib.machinery
