@@ -9,8 +9,8 @@ has to be there is there: the guest said what it runs, that is what was asked
 for, every program ran to the end of its plan, the console is complete and has
 no report of the kernel in it, and the guest ended in the one way in which a
 guest that has finished ends. Whatever is missing is a failure with a message
-of its own. Writes DIR/verdict, DIR/verdict.json and, as far as the guest told,
-DIR/config; prints the failures and the counts.
+of its own. Writes DIR/verdict, DIR/verdict.json, DIR/excused, the known races that
+it met, and, as far as the guest told, DIR/config; prints failures and counts.
 
 The last line is "NAME: N passed, N failed, N skipped". Counted are the results
 of test programs and, as one more, the run itself.
@@ -23,6 +23,11 @@ import os
 import re
 import sys
 import zlib
+
+sys.dont_write_bytecode = True
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "../review/excuses"))
+import excuses  # noqa: E402
 
 # Reports of the kernel. The first that matches a line names it.
 SPLATS = [(name, re.compile(pattern)) for name, pattern in (
@@ -70,13 +75,11 @@ SPLATS = [(name, re.compile(pattern)) for name, pattern in (
 KCSAN_TITLE = re.compile(r"BUG: KCSAN: data-race in (.*?)\s*$")
 
 
-def kcsan_known():
-    """What excuses/kcsan-known says is the base's own: names, and a caller."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                        "../review/excuses/kcsan-known")
-    with open(path) as f:
-        return [[re.compile(word) for word in line.split("\t")[:2]]
-                for line in f if line.strip() and not line.startswith("#")]
+# What is the base's own: names, and a caller
+try:
+    KNOWN_RACES = excuses.Excuses("kcsan")
+except excuses.Error as problem:
+    sys.exit(f"verdict: {problem}")
 
 
 def is_known_race(lines):
@@ -86,12 +89,7 @@ def is_known_race(lines):
         return False
     # Offsets, and what the compiler made of a function, are not its name.
     names = re.sub(r"(\.\w+)+|\+0x\w+/0x\w+", "", match.group(1))
-    return any(known.fullmatch(names) and
-               any(caller.search(line) for line in lines[1:16])
-               for known, caller in KCSAN_KNOWN)
-
-
-KCSAN_KNOWN = kcsan_known()
+    return any(KNOWN_RACES.find(names, line.rstrip()) for line in lines[1:16])
 
 
 CONSOLE_OPEN = "guest: console open"
@@ -539,6 +537,8 @@ def main():
                    "skipped": counts.skipped, "end_rc": run.end_rc,
                    "stats": run.stats}, f, indent=1)
         f.write("\n")
+    with open(os.path.join(directory, "excused"), "w") as f:
+        f.writelines(e.key + "\n" for e in KNOWN_RACES.all if e.used)
     print("\n".join(lines))
     return 1 if problems else 0
 

@@ -82,7 +82,7 @@ def summary(lines, seconds, seed, passed, failed):
         total.text("all"), "",
         f"Degraded: {reasons or 'none'}.",
         "Passed over are data races of the base that KCSAN reports;",
-        "dev/review/excuses/kcsan-known has each of them with its reason.", ""])
+        "dev/review/excuses/kcsan has each of them with its reason.", ""])
 
 
 def main():

@@ -13,22 +13,25 @@
 #       apply       git am on the base, no fuzz
 #       roundtrip   tree and refresh reproduce patches/ and the overlay;
 #                   MAINTAINERS is the section that the series adds
-#       checkpatch  --strict; what stays needs a line in checkpatch-allow
+#       checkpatch  --strict; what stays needs a line in
+#                   dev/review/excuses/checkpatch
 #       compile     each patch, option on and off, W=1, no new warning; the
 #                   last one also without SMP, and with all that meets it
 #       nfc         a patch that says `No functional change' changes no
 #                   instruction, option on and off, but in the functions of
-#                   dev/review/excuses/nfc-allow
+#                   dev/review/excuses/nfc
 #       objects     with the option off, no instruction differs from the base but
-#                   in the functions of dev/review/excuses/objects-allow; and sizes
-#       sparse      nothing new against the base
+#                   in the functions of dev/review/excuses/objects; and sizes
+#       sparse      nothing new against the base but what is in
+#                   dev/review/excuses/sparse
 #       kernel-doc  likewise
 #       docs        likewise by sphinx (make htmldocs), and events, counters and
 #                   debugfs files are all described
 #       codespell   changelogs and added lines
 #       bisect      each patch gives a kernel image, option on and off
 #
-# One line each, `ok NAME' or `not ok NAME: reason'. Logs are in build/log.
+# One line each, `ok NAME' or `not ok NAME: reason'. Logs are in build/log. A check
+# without another problem also fails if an excuse of its list was not needed.
 
 set -euo pipefail
 # shellcheck source=dev/lib.sh
@@ -54,6 +57,20 @@ problem() {
 # Each line of a list as a problem, with a word in front.
 problems() {
 	sed "s|^|$1|" >>"$CHK/problems"
+}
+
+# excused LIST FINDINGS: sets EXCUSED to a file of them, each with one field more,
+# the reason, which is empty if there is none
+excused() {
+	EXCUSED=$2.excused
+	need_tool python3
+	if ! "$DEV/review/excuses/excuses.py" match "$1" --unused "$CHK/unused" \
+		<"$2" >"$EXCUSED" 2>"$CHK/excuses.log"; then
+		problems '' <"$CHK/excuses.log"
+		return 1
+	fi
+	# What went wrong before may be why an excuse was not needed.
+	[ -s "$CHK/problems" ] || problems '' <"$CHK/unused"
 }
 
 # --- what needs no kernel ---------------------------------------------------
@@ -219,27 +236,13 @@ maintainers() {
 		sed -n -e '/^+++ /d' -e 's/^+\(..*\)/\1/p'
 }
 
-# allowed TYPE FILE: dev/review/excuses/checkpatch-allow has it, with a reason
-allowed() {
-	local type glob reason
-
-	while read -r type glob reason; do
-		# The glob is one.
-		# shellcheck disable=SC2053
-		if [ "$type" = "$1" ] && [[ $2 == $glob ]] && [ -n "$reason" ]
-		then
-			return 0
-		fi
-	done < <(grep -v '^#' "$DEV/review/excuses/checkpatch-allow")
-	return 1
-}
-
 check_checkpatch() {
-	local p rc where type kept=0
+	local p rc line reason kept=0
 
 	need_tip || { problem "$tip_failure"; return 0; }
 	move "$TIP"
 	: >"$LOG/checkpatch.log"
+	: >"$CHK/findings"
 	for p in "${patches[@]}"; do
 		rc=0
 		(cd "$SRC" && perl scripts/checkpatch.pl --strict --no-signoff \
@@ -250,17 +253,19 @@ check_checkpatch() {
 		[ "$rc" = 0 ] || { [ "$rc" = 1 ] &&
 			grep -q '^total: ' "$CHK/checkpatch"; } ||
 			problem "${p##*/}: checkpatch.pl fails (log: $LOG/checkpatch.log)"
-		while read -r line; do
-			where=${line%%:*}
-			type=$(sed -n 's/.*: \(CHECK\|WARNING\):\([A-Z_]*\):.*/\2/p' \
-				<<<"$line")
-			if [ -n "$type" ] && allowed "$type" "$where"; then
+		grep ': ERROR:' "$CHK/checkpatch" | problems "${p##*/}: " || :
+		sed -nE "s|^([^:]*):.*: (CHECK\|WARNING):([A-Z_]*):.*|\3\t\1\t${p##*/}: &|p" \
+			"$CHK/checkpatch" >>"$CHK/findings"
+	done
+	if excused checkpatch "$CHK/findings"; then
+		while IFS=$'\t' read -r _ _ line reason; do
+			if [ -n "$reason" ]; then
 				kept=$((kept + 1))
 			else
-				problem "${p##*/}: $line"
+				problem "$line"
 			fi
-		done < <(grep -E ': (ERROR|WARNING|CHECK):' "$CHK/checkpatch")
-	done
+		done <"$EXCUSED"
+	fi
 	# All that FILE_PATH_CHANGES asks for
 	while read -r p; do
 		(cd "$SRC" && scripts/get_maintainer.pl --norolestats --nogit \
@@ -615,13 +620,14 @@ kept() {
 # What says that it changes nothing is compiled before and after, in a
 # configuration with all that the scheduler has.
 check_nfc() {
-	local c o f prev=$base_commit n=0 name d=$CHK/objects differ said=0
+	local c o f prev=$base_commit n=0 name d=$CHK/objects differ said=0 reason
 
 	need_tip || { problem "$tip_failure"; return 0; }
 	need_tool objdump binutils
 	targets=kernel/sched/
 	mkdir -p "$d"
 	rm -rf "$d"/nfc-*
+	: >"$CHK/findings"
 	while read -r c; do
 		n=$((n + 1))
 		name=$(sed -n "${n}p" "$CHK/series")
@@ -644,9 +650,8 @@ check_nfc() {
 					"$d/nfc-$o-${c:0:12}" >"$CHK/nfc" ||
 				problem "$name: dev/review/objdiff.py fails"
 			while read -r _ f; do
-				if ! nfc_reason "$name" "$o" "$f"; then
-					problem "$name, $o: $f differs"
-				fi
+				printf '%s\t%s\t%s\n' "$name" "${o#all-}" "$f" \
+					>>"$CHK/findings"
 				differ=$((differ + 1))
 			done <"$CHK/nfc"
 			rm -rf "$d/nfc-$o-${prev:0:12}"*
@@ -656,19 +661,10 @@ check_nfc() {
 	done <"$CHK/commits"
 	rm -rf "$d"/nfc-*
 	[ "$said" -gt 0 ] || problem "no patch says \`No functional change'"
-}
-
-# nfc_reason PATCH CONFIGURATION FUNCTION: is there a reason why it differs?
-nfc_reason() {
-	local patch option function reason
-
-	while read -r patch option function reason; do
-		# They are patterns.
-		# shellcheck disable=SC2053
-		[[ $1 != $patch || $2 != all-$option || $3 != $function ||
-			-z $reason ]] || return 0
-	done < <(grep -v '^#' "$DEV/review/excuses/nfc-allow")
-	return 1
+	excused nfc "$CHK/findings" || return 0
+	while IFS=$'\t' read -r name o f reason; do
+		[ -n "$reason" ] || problem "$name, option $o: $f differs"
+	done <"$EXCUSED"
 }
 
 check_objects() {
@@ -692,30 +688,17 @@ check_objects() {
 	sort -u "$d/pad.list" "$d/n.list" |
 		xargs "$DEV/review/objdiff.py" "$d/pad" "$d/n" >"$d/differ"
 	: >"$d/reasons"
-	while read -r name f; do
-		if reason=$(object_reason "$f"); then
+	sed -E 's/^([^ ]*) (.*)/\2\t\1/' "$d/differ" >"$CHK/findings"
+	excused objects "$CHK/findings" || return 0
+	while IFS=$'\t' read -r f name reason; do
+		if [ -n "$reason" ]; then
 			printf '%s\t%s\n' "$f" "$reason" >>"$d/reasons"
 		else
 			problem "$name: $f differs with the option off"
 		fi
-	done <"$d/differ"
+	done <"$EXCUSED"
 	objects_table >"$CHK/objects.txt"
 	sed 's/^/   /' "$CHK/objects.txt"
-}
-
-# object_reason FUNCTION: why it differs
-object_reason() {
-	local glob reason
-
-	while read -r glob reason; do
-		# The glob is one.
-		# shellcheck disable=SC2053
-		if [[ $1 == $glob ]] && [ -n "$reason" ]; then
-			echo "$reason"
-			return 0
-		fi
-	done < <(grep -v '^#' "$DEV/review/excuses/objects-allow")
-	return 1
 }
 
 run_sparse() {
@@ -741,8 +724,9 @@ check_sparse() {
 		warnings "$log" >"$CHK/sparse.$c"
 		[ "$c" = "$TIP" ] || mv "$CHK/sparse.$c" "$kept"
 	done
-	new_warnings "$kept" "$CHK/sparse.$TIP" | sed "s|$| (log: $log)|" |
-		problems ''
+	more_often "$kept" "$CHK/sparse.$TIP" >"$CHK/findings"
+	excused sparse "$CHK/findings" || return 0
+	sed -n 's/\t$//p' "$EXCUSED" | sed "s|$| (log: $log)|" | problems ''
 }
 
 # A complete kernel of each patch.

@@ -68,15 +68,19 @@ warnings() {
 		sort || :
 }
 
-# new_warnings BASE TIP: those of the second list that are not in the first, one
-# in a header as often as it is included; not what dev/review/excuses/sparse-allow has
-new_warnings() {
+# more_often BASE TIP: the warnings of the second list that are not in the first, one
+# in a header as often as it is included
+more_often() {
 	comm -13 "$1" "$2" | uniq -c |
 		sed -E -e 's/^ *([0-9]+) (.*)/\2 (\1 times)/' \
-			-e 's/ \(1 times\)$//' |
-		awk 'NR == FNR { if (!/^#/) allow[$0]; next }
-			{ for (re in allow) if ($0 ~ re) next; print }' \
-			"$DEV/review/excuses/sparse-allow" -
+			-e 's/ \(1 times\)$//'
+}
+
+# new_warnings BASE TIP: those without an excuse; a list that cannot be read is one
+new_warnings() {
+	more_often "$1" "$2" |
+		{ "$DEV/review/excuses/excuses.py" match sparse 2>&1 || :; } |
+		sed -nE -e 's/\t$//p;t' -e '/\t/!p'
 }
 
 has_option() {

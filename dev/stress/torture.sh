@@ -19,7 +19,8 @@
 # its lines and what is printed as they come, and sums by scenario (table, runs,
 # output, summary); WRITE=1 puts these into the cover letter. Console,
 # configuration, verdict and the command that repeats a run (again) are in its own
-# directory.
+# directory. A run of everything warns of lines of dev/review/excuses/kcsan that it
+# did not need.
 
 set -u
 # shellcheck source=dev/guest/guest-lib.sh
@@ -151,6 +152,7 @@ one() {
 	# In one piece: others write there, too.
 	row=$(row "$dir" "$name" "$kernel")
 	echo "$row" >>"$log/runs"
+	cat "$dir/excused" >>"$log/excused"
 	{
 		grep -v 'qemu-system' "$JOBDIR/out"
 		echo "again: $(cat "$dir/again")"
@@ -188,7 +190,9 @@ if [ "$pattern" = list ]; then
 fi
 [ "${#names[@]}" -gt 0 ] ||
 	die "no scenario matches '$pattern'; there are: ${all[*]}"
-[ -z "${WRITE:-}" ] || [ "${#names[@]}:${#kernels[@]}" = "${#all[@]}:4" ] ||
+full=''
+[ "${#names[@]}:${#kernels[@]}" != "${#all[@]}:4" ] || full=1
+[ -z "${WRITE:-}" ] || [ -n "$full" ] ||
 	die "WRITE=1: only with all scenarios, on all four kernels"
 for kernel in "${kernels[@]}"; do
 	guest_arch "$kernel"
@@ -203,6 +207,7 @@ seconds=$(awk -v m="$minutes" -v n=$((${#names[@]} * ${#kernels[@]})) 'BEGIN {
 log=$(new_results torture) || die "cannot create a directory in $RESULTS"
 say "${#names[@]} scenarios on ${#kernels[@]} kernels, $seconds s each, seed $seed"
 : >"$log/runs"
+: >"$log/excused"
 for kernel in "${kernels[@]}"; do
 	printf "$kernel %s\n" "${names[@]}"
 done >"$log/todo"
@@ -232,6 +237,8 @@ read -r passed failed ended < <(sed -n \
 failed=$((failed + runs - ended))
 "$DEV/results/torture-summary.py" "$log/runs" "$seconds" "$seed" "$passed" "$failed" \
 	>"$log/summary" || failed=$((failed + 1))
+[ -z "$full" ] || "$DEV/review/excuses/excuses.py" unused kcsan <"$log/excused" |
+	sed 's/^/warning: /'
 say "torture: $passed passed, $failed failed"
 [ "$failed" -eq 0 ] || exit 1
 [ -z "${WRITE:-}" ] || "$DEV/results/put-table.py" --mark torture "$log/summary"
