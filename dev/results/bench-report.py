@@ -397,10 +397,10 @@ class Report:
         more = "".join(f", {name} {n}" for name, n in boots.items() if n != usual)
         lines += ["", f"Means of {usual} boots{more}, in virtual time; most: what on may "
                   "cost,", "off may cost 0.3, an uncontended lock nothing. missed: rows "
-                  "beyond that by two", "standard errors, none of them above its "
-                  "ceiling in dev/review/excuses/bench."
-                  if not self.failed else
-                  f"standard errors, {len(self.failed)} of which fail."]
+                  "beyond that by two", "standard errors, or at all if "
+                  "dev/review/excuses/bench has a ceiling for them."]
+        if self.failed:
+            lines.append(f"{len(self.failed)} fail.")
         return "\n".join(lines) + "\n"
 
 
