@@ -4,6 +4,9 @@
 # What a reviewer would check first, done by machine.
 #
 #   dev/review/check.sh               everything but bisect
+#   dev/review/check.sh --quick       what the test command takes: without nfc,
+#                     objects and sparse; compile takes the last patch and those
+#                     whose source is not in dev/review/compiled
 #   dev/review/check.sh NAME...       only these:
 #       series      patches/series and the files in patches/ agree; the parts
 #                   in patches/parts cover it, each with its cover letter
@@ -30,6 +33,9 @@
 #       codespell   changelogs and added lines
 #       bisect      each patch gives a kernel image, option on and off
 #
+# WRITE=1 with a complete compile puts the source of each patch into
+# dev/review/compiled: it compiles, on and off, without a new warning.
+#
 # One line each, `ok NAME' or `not ok NAME: reason'. Logs are in build/log. A check
 # without another problem also fails if an excuse of its list was not needed.
 
@@ -41,8 +47,10 @@ set -euo pipefail
 # shellcheck source=dev/review/compile-lib.sh
 . "$(dirname "$0")/compile-lib.sh"
 
-ALL='series overlay log commits apply roundtrip checkpatch kernel-doc docs codespell
-	compile nfc objects sparse'
+QUICK='series overlay log commits apply roundtrip checkpatch kernel-doc docs codespell
+	compile'
+ALL="$QUICK nfc objects sparse"
+COMPILED=$DEV/review/compiled
 CHK=$BUILD/check
 SRC=$CHK/src			# a worktree of build/linux, moved from patch to patch
 LOG=$BUILD/log
@@ -433,10 +441,11 @@ base_key() {
 }
 
 base_warnings() {
-	local log=$LOG/check-base.log
+	local log=$LOG/check-base.log at
 
 	BASE_WARNINGS=$CHK/base-$(base_key).warnings
 	[ ! -e "$BASE_WARNINGS" ] || return 0
+	at=$(kgit -C "$SRC" rev-parse HEAD)
 	say "   the base itself, for comparison ..."
 	# From nothing, so that every file is compiled and every warning seen.
 	rm -rf "$CHK/o-off"
@@ -445,6 +454,32 @@ base_warnings() {
 	warnings "$log" >"$BASE_WARNINGS.tmp"
 	mv "$BASE_WARNINGS.tmp" "$BASE_WARNINGS"
 	say "   the base itself, $SECS s (log: $log)"
+	move "$at"
+}
+
+# source_key COMMIT: the source that a compilation sees, changelogs apart
+source_key() {
+	kgit -C "$TREE" rev-parse "$1":{arch,include,init,kernel,lib,rust} |
+		sha256sum | cut -c 1-32
+}
+
+# is_compiled COMMIT: dev/review/compiled has its source
+is_compiled() {
+	grep -qs "^$(source_key "$1") " "$COMPILED"
+}
+
+# record_compiled: dev/review/compiled anew
+record_compiled() {
+	local c n=0
+
+	{
+		sed '/^#/!d' "$COMPILED"
+		while read -r c; do
+			n=$((n + 1))
+			echo "$(source_key "$c") $(sed -n "${n}p" "$CHK/series")"
+		done <"$CHK/commits"
+	} >"$COMPILED.tmp"
+	mv "$COMPILED.tmp" "$COMPILED"
 }
 
 # compiled PATCH: it changes what is part of a kernel
@@ -453,11 +488,10 @@ compiled() {
 }
 
 check_compile() {
-	local c n=0 o name log new result
+	local c n=0 o name log new result known=0
 
 	need_tip || { problem "$tip_failure"; return 0; }
 	targets=$(targets | paste -sd' ')
-	base_warnings
 	# By way of the base, so that each file is compiled again at the patch
 	# that changes it: what is up to date shows no warnings.
 	move "$base_commit"
@@ -467,6 +501,9 @@ check_compile() {
 		result=
 		if ! compiled "$PATCHES/$name"; then
 			say "   $n/${#patches[@]} ${name:0:48} nothing to compile"
+			[ "$c" = "$TIP" ] || continue
+		elif [ -n "$quick" ] && is_compiled "$c" && [ "$c" != "$TIP" ]; then
+			known=$((known + 1))
 			continue
 		fi
 		move "$c"
@@ -483,7 +520,11 @@ check_compile() {
 				result="$result, $o: FAILS"
 				continue
 			fi
-			new=$(warnings "$log" | comm -23 - "$BASE_WARNINGS")
+			new=$(warnings "$log")
+			if [ -n "$new" ]; then
+				base_warnings
+				new=$(comm -23 - "$BASE_WARNINGS" <<<"$new")
+			fi
 			if [ -n "$new" ]; then
 				sed "s|$| (log: $log)|" <<<"$new" |
 					problems "$name, option $o: "
@@ -494,9 +535,14 @@ check_compile() {
 		done
 		say "   $n/${#patches[@]} ${name:0:48} ${result#, }"
 	done <"$CHK/commits"
+	if [ -n "$quick" ]; then
+		say "   $known patches are as they were when they last compiled"
+		return
+	fi
 	compile_odd up
 	compile_odd min
 	compile_odd full
+	[ -z "${WRITE:-}" ] || [ -s "$CHK/problems" ] || record_compiled
 }
 
 # compile_odd CONFIGURATION: the last patch in it, against the base
@@ -772,6 +818,13 @@ run() {
 }
 
 need_tool git
+quick=''
+if [ "${1:-}" = --quick ]; then
+	[ $# -eq 1 ] || usage
+	# shellcheck disable=SC2086
+	set -- $QUICK
+	quick=1
+fi
 names=("$@")
 # shellcheck disable=SC2206
 [ $# -gt 0 ] || names=($ALL)
