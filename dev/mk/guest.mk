@@ -5,7 +5,7 @@
 # KERNELS=, ROUNDS=, GUESTS=, WRITE=1; of bench A=, B=, PHASES=; of
 # deb DOTCONFIG=, FLAVOUR=, TRIM=1, LSMOD=, BOOT=0.
 
-.PHONY: demo test smoke config kernel boot shell run trace report selftests selftests-debug torture kunit users boundaries mutants model bench matrix deb
+.PHONY: demo test test-full smoke config kernel boot shell run trace report selftests selftests-debug torture kunit users boundaries mutants model bench matrix deb
 
 CONFIG ?= lean-on
 GUEST_DEPS := deps-base deps-build deps-guest
@@ -16,8 +16,11 @@ unexport CMD
 demo: $(GUEST_DEPS) tree ## A priority inversion, its size and its cure, in one table
 	$(Q)dev/guest/demo.sh
 
-test: $(DEPS) tree ## Unit tests, checks, selftests, short forms of the rest
+test: $(DEPS) tree ## Before a submission: checks, selftests, a bit of the rest
 	$(Q)dev/test.sh
+
+test-full: $(DEPS) deps-bench tree ## Before a release: every test there is, hours
+	$(Q)dev/test.sh --full
 
 config: $(GUEST_DEPS) tree ## Configure a kernel: CONFIG=name (dev/guest/kernel.sh list)
 	$(Q)dev/guest/kernel.sh config '$(CONFIG)'
