@@ -10,6 +10,7 @@
 # TICKS= (2) and SIGNALS= (1): preemptions for no reason; spurious wakeups, waiters
 # that give up, cannot be placed or get a better priority, hand-offs, lost groups.
 # Each more of them is some ten times the states. LIMIT= (900): seconds for one.
+# FAULTS=0 plants none.
 
 set -u
 # shellcheck source=dev/lib.sh
@@ -114,6 +115,7 @@ result() { # ok|not WORDS
 
 bugs=$(sed -nE 's/^#ifn?def (BUG_[A-Z0-9]+)(\t.*)?$/\1/p' "$model" | sort -u)
 [ -n "$bugs" ] || die "no faults to plant in $model"
+[ "${FAULTS:-1}" != 0 ] || bugs=''
 wait_job() {
 	while [ "$(jobs -rp | wc -l)" -ge "$(job_count)" ]; do
 		wait -n
