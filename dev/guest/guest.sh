@@ -125,7 +125,7 @@ verb_selftests() {
 		die "cannot write a job"
 	[ -z "${DONATIONS:-}" ] || opts+=(--donations "$DONATIONS")
 	[ "$proxy" = absent ] || opts+=(--proxy "$proxy")
-	qemu --mode "$mode" --programs "$names" --timeout "${TIMEOUT:-1800}" \
+	qemu --mode "$mode" --programs "$names" --timeout "${TIMEOUT:-2700}" \
 		"$config" "$job" "selftests-$config-$proxy-$mode"
 }
 
