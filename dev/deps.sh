@@ -3,7 +3,7 @@
 #
 # Install the Debian packages that are missing, and only these.
 #
-#   dev/deps.sh GROUP...   base build guest check model bench matrix deb send all
+#   dev/deps.sh GROUP...   base build guest check model bench cover matrix deb send all
 #   dev/deps.sh -n ...     only list them
 
 set -euo pipefail
@@ -22,6 +22,8 @@ model='gcc=gcc spin=spin'
 # dbench has tbench with it; linux-perf, a perf that fits any kernel
 bench='rt-tests=hackbench linux-perf=perf
 	dbench=tbench pahole=pahole binutils=objdump'
+# gcov and gcov-tool
+cover='gcc=gcov-tool'
 check='sparse=sparse codespell=codespell pahole=pahole perl=perl python3=python3
 	chromium=chromium python3-sphinx=sphinx-build
 	python3-pexpect=/usr/lib/python3/dist-packages/pexpect/__init__.py'
@@ -74,10 +76,11 @@ for group in "$@"; do
 	check)	wanted="$wanted $base $build $check" ;;
 	model)	wanted="$wanted $base $model" ;;
 	bench)	wanted="$wanted $base $build $guest $bench" ;;
+	cover)	wanted="$wanted $base $build $guest $cover" ;;
 	deb)	wanted="$wanted $base $build $guest $deb" ;;
 	send)	wanted="$wanted $base $send" ;;
 	matrix)	wanted="$wanted $base $build $guest $matrix" ;;
-	all)	wanted="$wanted $base $build $guest $check $model $bench $matrix $deb $send" ;;
+	all)	wanted="$wanted $base $build $guest $check $model $bench $cover $matrix $deb $send" ;;
 	*)	die "no group of packages is called $group" ;;
 	esac
 done

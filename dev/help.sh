@@ -10,7 +10,7 @@ groups=(
 	'Start here:help demo test'
 	'The series:tree refresh check bisect-check drift apply range-diff send-dry-run'
 	'Kernel and guest:config kernel boot shell run trace report deb'
-	'Tests:smoke test-full selftests selftests-debug kunit users boundaries torture mutants model bench matrix'
+	'Tests:smoke test-full selftests selftests-debug kunit users boundaries torture mutants coverage model bench matrix'
 	'Housekeeping:deps clean distclean'
 )
 

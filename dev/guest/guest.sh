@@ -111,10 +111,10 @@ verb_selftests() {
 	shift 3
 	# In percent of what a test allows. Host threads run when the host lets them,
 	# and sanitizers take most of the time for themselves: no test of latencies.
-	# Lockdep takes a part of it.
+	# Lockdep and counters take a part of it.
 	case $mode:$config in
 	mttcg:* | *:kasan-* | *:kcsan-*) timing=0 ;;
-	*:debug-* | *:watch-* | *:trace-debug-*) timing=150 ;;
+	*:debug-* | *:watch-* | *:trace-debug-* | *:cover-*) timing=150 ;;
 	esac
 	names=$*
 	[ $# -gt 0 ] || names=$(programs "$config" "$proxy" $timing) || exit 1

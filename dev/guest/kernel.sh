@@ -47,6 +47,18 @@ fragments() {
 	done
 }
 
+# What has counters if the kernel is for coverage: the objects of the files that the
+# series adds to or changes. make takes each for every object of that name.
+cover_words=()
+set_cover_words() {
+	local o
+
+	[[ " $WORDS " == *" cover "* ]] || return 0
+	for o in build_policy build_utility core fair mutex mutex-debug rwsem fork; do
+		cover_words+=("GCOV_PROFILE_$o.o=y")
+	done
+}
+
 # What the fragments ask for
 requested() {
 	fragments | xargs -d '\n' cat | config_requests
@@ -54,7 +66,7 @@ requested() {
 
 kmake() {
 	make -C "$KSRC" O="$O" CC="$CC" HOSTCC="$HOSTCC" \
-		"${cross_words[@]}" "-j$(job_count)" \
+		"${cross_words[@]}" "${cover_words[@]}" "-j$(job_count)" \
 		KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 2026' \
 		KBUILD_BUILD_USER=proxy KBUILD_BUILD_HOST=exec \
 		KBUILD_BUILD_VERSION=1 LOCALVERSION= "$@"
@@ -248,6 +260,7 @@ if command -v ccache >/dev/null; then
 	export CCACHE_BASEDIR=${BUILD%/*} CCACHE_NOHASHDIR=1
 fi
 
+set_cover_words
 mkdir -p "$BUILD/o" || exit 1
 mkdir -p "$O" || die "cannot create $O"
 case $cmd in

@@ -5,7 +5,7 @@
 # KERNELS=, ROUNDS=, GUESTS=, WRITE=1; of bench A=, B=, PHASES=; of
 # deb DOTCONFIG=, FLAVOUR=, TRIM=1, LSMOD=, BOOT=0.
 
-.PHONY: demo test test-full smoke config kernel boot shell run trace report selftests selftests-debug torture kunit users boundaries mutants model bench matrix deb
+.PHONY: demo test test-full smoke config kernel boot shell run trace report selftests selftests-debug torture kunit users boundaries mutants coverage model bench matrix deb
 
 CONFIG ?= lean-on
 GUEST_DEPS := deps-base deps-build deps-guest
@@ -70,6 +70,10 @@ boundaries: $(GUEST_DEPS) tree ## Each part of the series for itself: WRITE=1
 
 mutants: $(GUEST_DEPS) tree ## Faults planted one by one: does a test notice? K=name
 	$(Q)dev/stress/mutate.sh
+
+coverage: $(GUEST_DEPS) deps-cover tree ## Lines and branches that the tests reach: MINUTES= (torture)
+	$(Q)dev/guest/kernel.sh build cover-on
+	$(Q)dev/stress/coverage.sh
 
 model: deps-model ## The protocol, checked by spin, and faults that it must find
 	$(Q)dev/stress/modelcheck.sh

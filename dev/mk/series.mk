@@ -33,8 +33,8 @@ deps: ## Install the Debian packages that are missing
 
 # Before a target that needs them; nothing is installed when nothing is missing.
 DEPS := deps-base deps-build deps-guest deps-check deps-model
-.PHONY: $(DEPS) deps-bench deps-matrix deps-deb deps-send
-$(DEPS) deps-bench deps-matrix deps-deb deps-send: deps-%:
+.PHONY: $(DEPS) deps-bench deps-cover deps-matrix deps-deb deps-send
+$(DEPS) deps-bench deps-cover deps-matrix deps-deb deps-send: deps-%:
 	$(Q)dev/deps.sh $*
 
 clean: ## Remove what was built; keep downloads and build/linux

@@ -90,3 +90,20 @@ bpf_turns() {
 	done
 	echo "# loaded and unloaded $turns times"
 }
+
+# gcov_dump: the counters of a kernel for coverage, packed, on the results port
+gcov_dump() {
+	d=/sys/kernel/debug/gcov
+
+	[ -d $d ] || return 0
+	# debugfs gives no sizes, which tar would believe: copy first.
+	( cd $d && find . -name '*.gcda' \( -path '*/kernel/sched/*' -o \
+		-path '*/kernel/locking/*' -o -path '*/kernel/fork.gcda' \) ) |
+	while read -r f; do
+		mkdir -p "/tmp/gcov/${f%/*}"
+		cat "$d/$f" >"/tmp/gcov/$f"
+	done
+	echo "@@gcov-begin"
+	tar -C /tmp/gcov -c . | gzip -c | base64
+	echo "@@gcov-end"
+}
