@@ -210,10 +210,14 @@ debug_selftests() {
 
 # Latency under MTTCG is noise, and so is which way one waiter takes: what looks
 # for races, and each way taken by somebody
-races() {
+races() { # KERNEL [PROGRAM...]
+	local kernel=$1
+
+	shift
+	[ $# -gt 0 ] ||
+		set -- churn cycle remote away sleeping handoff locks wakeup
 	DONATIONS=donations,parked_asleep,parked_running,parked_blocked,injected,migrated,returned,handoffs,reparked \
-	tests "$1" on mttcg churn cycle remote away sleeping handoff locks \
-		wakeup
+	tests "$kernel" on mttcg "$@"
 }
 
 # What takes longer than a submission should wait for
@@ -293,14 +297,17 @@ all)
 	build debug-on
 	# The longest first. What races() runs is not run twice under lockdep.
 	tests lean-on on icount
-	tests debug-on on icount donation bandwidth accounting events observe hung
-	races debug-on
+	tests debug-on on icount donation away bandwidth accounting events observe \
+		hung
 	tests lean-on off icount
 	needs debug-on "kunit" "$DEV/guest/guest.sh" kunit debug-on
 	# The short forms: `make demo', `make torture', `make model'
 	ROUNDS=4 SCENES=0 needs lean-on "demo" "$DEV/guest/demo.sh"
 	together
-	# Alone: what has to happen in its seconds must not wait for another guest.
+	# Alone: what has to happen in seconds of the host must not wait for another
+	# guest. away.load_avg is too long for two busy CPUs with host threads.
+	races debug-on churn cycle remote sleeping handoff locks wakeup
+	together
 	KERNELS=debug-on MINUTES=5 needs debug-on "torture" "$DEV/stress/torture.sh"
 	together
 	SIGNALS=0 FAULTS=0 stage "model" "$DEV/stress/modelcheck.sh" ;;
