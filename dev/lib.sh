@@ -9,6 +9,24 @@ TOP=${TOP:-${DEV%/*}}
 BUILD=${BUILD:-$TOP/build}
 export TOP BUILD
 
+# own_settings: what comes out must not depend on how a person has set up the
+# machine: language, modes of new files, options that tools take from the
+# environment, a home that cannot be written to (ccache's cache goes there).
+own_settings() {
+	export LC_ALL=C.UTF-8
+	umask 022
+	unset BASH_ENV ENV CDPATH GLOBIGNORE POSIXLY_CORRECT GREP_OPTIONS GREP_COLOR \
+		GREP_COLORS TAR_OPTIONS XZ_OPT XZ_DEFAULTS GZIP PERL5OPT PERL5LIB \
+		PYTHONPATH PYTHONHOME PYTHONWARNINGS PYTHONOPTIMIZE \
+		ARCH SUBARCH CROSS_COMPILE LLVM LLVM_IAS KCFLAGS KAFLAGS KCPPFLAGS \
+		CFLAGS CPPFLAGS LDFLAGS HOSTCFLAGS HOSTLDFLAGS CPATH C_INCLUDE_PATH \
+		LIBRARY_PATH LOCALVERSION INSTALL_PATH INSTALL_MOD_PATH \
+		"${!KBUILD_@}" "${!KCONFIG_@}"
+	[ -d "${TMPDIR:-/tmp}" ] && [ -w "${TMPDIR:-/tmp}" ] || unset TMPDIR
+	[ -n "${HOME:-}" ] && [ -w "$HOME" ] || export HOME=$BUILD/home
+}
+own_settings
+
 say() {
 	printf '%s\n' "$*"
 }
