@@ -4,7 +4,7 @@
 # the scripts of dev/ at work on them.
 # shellcheck shell=bash
 
-DEV=${DEV_UNDER_TEST:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+export DEV=${DEV_UNDER_TEST:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 W=$(mktemp -d)
 trap 'rm -rf "$W"' EXIT
 
@@ -147,6 +147,27 @@ fixture() {
 	export TOP=$R BUILD=$R/build USR_SRC=$T/usr-src
 }
 
+# make_tree: the build/ that `make tree' leaves in a fixture, for have_tree
+make_tree() {
+	(
+		trap - EXIT
+		set -e
+		fixture make-tree
+		"$DEV/series/tree.sh" >"$W/make-tree.log" 2>&1
+		mv "$R/build" "$W/tree"
+	) || { cat "$W/make-tree.log"; exit 1; }
+	rm -rf "$W/make-tree"
+}
+
+# have_tree: as after `make tree', for tests of what comes later
+have_tree() {
+	cp -a "$W/tree" "$R/build"
+	# The key of what is checked out has the paths of the patches in it.
+	bash -c '. "$DEV/lib.sh"; . "$DEV/series/tree-lib.sh"
+		echo "$(series_key "$(ref refs/proxy/base)")" "$(ref HEAD)" \
+			>"$TREE/.git/proxy-key"'
+}
+
 rgit() {
 	GIT_CONFIG_GLOBAL=/dev/null git -C "$R" -c user.name=x \
 		-c user.email=x@x -c core.autocrlf=false "$@"
@@ -270,6 +291,7 @@ run_tests() {
 	make_base "$OLD"
 	make_base "$NEW" 60 "sed -i '1i newer' kernel/sched/core.c"
 	make_stack
+	! grep -q have_tree "$0" || make_tree
 	tests=${ONLY:-$(declare -F | sed -n 's/^declare -f \(t_.*\)/\1/p')}
 	for t in $tests; do
 		while [ "$(jobs -pr | wc -l)" -ge "$(nproc)" ]; do
