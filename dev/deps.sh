@@ -3,7 +3,8 @@
 #
 # Install the Debian packages that are missing, and only these.
 #
-#   dev/deps.sh GROUP...   base build guest check model bench cover matrix deb send all
+#   dev/deps.sh GROUP...   base build guest unit check model bench cover matrix deb send
+#                          report fresh all
 #   dev/deps.sh -n ...     only list them
 
 set -euo pipefail
@@ -15,20 +16,29 @@ set -euo pipefail
 base='git=git make=make patch=patch xz-utils=xz tar=tar gawk=awk util-linux=flock'
 build='gcc=gcc libc6-dev=/usr/include/stdio.h flex=flex bison=bison bc=bc
 	libelf-dev=/usr/include/gelf.h libssl-dev=/usr/include/openssl/ssl.h
+	binutils=readelf
 	ccache=ccache cpio=cpio kmod=depmod rsync=rsync perl=perl python3=python3'
 guest='qemu-system-x86=qemu-system-x86_64 busybox-static=:busybox-static
 	cpio=cpio python3=python3'
 model='gcc=gcc spin=spin'
 # dbench has tbench with it; linux-perf, a perf that fits any kernel
 bench='rt-tests=hackbench linux-perf=perf
-	dbench=tbench pahole=pahole binutils=objdump'
+	dbench=tbench pahole=pahole bsdextrautils=column'
 # gcov and gcov-tool
 cover='gcc=gcov-tool'
 check='sparse=sparse codespell=codespell pahole=pahole perl=perl python3=python3
-	chromium=chromium python3-sphinx=sphinx-build
-	python3-pexpect=/usr/lib/python3/dist-packages/pexpect/__init__.py'
+	shellcheck=shellcheck python3-sphinx=sphinx-build'
 send='git-email=/usr/lib/git-core/git-send-email
 	libmailtools-perl=/usr/share/perl5/Mail/Address.pm'
+# What the unit tests run of other groups, with fakes around it
+unit='cpio=cpio busybox-static=:busybox-static python3=python3 perl=perl
+	codespell=codespell shellcheck=shellcheck git-email=/usr/lib/git-core/git-send-email
+	libmailtools-perl=/usr/share/perl5/Mail/Address.pm
+	python3-pexpect=/usr/lib/python3/dist-packages/pexpect/__init__.py'
+# Looks at the page of `make report'
+report='python3=python3 chromium=chromium'
+# A Debian to try the README on
+fresh='mmdebstrap=mmdebstrap'
 # The other compilers, one that BPF schedulers can be built with; the last two, for
 # what boots on another machine
 matrix='clang=clang clang-16=clang-16 zlib1g-dev=/usr/include/zlib.h
@@ -73,14 +83,18 @@ for group in "$@"; do
 	base)	wanted="$wanted $base" ;;
 	build)	wanted="$wanted $base $build" ;;
 	guest)	wanted="$wanted $base $build $guest" ;;
+	unit)	wanted="$wanted $base $build $unit" ;;
 	check)	wanted="$wanted $base $build $check" ;;
 	model)	wanted="$wanted $base $model" ;;
 	bench)	wanted="$wanted $base $build $guest $bench" ;;
 	cover)	wanted="$wanted $base $build $guest $cover" ;;
 	deb)	wanted="$wanted $base $build $guest $deb" ;;
 	send)	wanted="$wanted $base $send" ;;
+	report)	wanted="$wanted $base $report" ;;
+	fresh)	wanted="$wanted $base $fresh" ;;
 	matrix)	wanted="$wanted $base $build $guest $matrix" ;;
-	all)	wanted="$wanted $base $build $guest $check $model $bench $cover $matrix $deb $send" ;;
+	all)	wanted="$wanted $base $build $guest $unit $check $model $bench $cover \
+			$matrix $deb $send $report $fresh" ;;
 	*)	die "no group of packages is called $group" ;;
 	esac
 done

@@ -32,9 +32,9 @@ deps: ## Install the Debian packages that are missing
 	$(Q)dev/deps.sh all
 
 # Before a target that needs them; nothing is installed when nothing is missing.
-DEPS := deps-base deps-build deps-guest deps-check deps-model
-.PHONY: $(DEPS) deps-bench deps-cover deps-matrix deps-deb deps-send
-$(DEPS) deps-bench deps-cover deps-matrix deps-deb deps-send: deps-%:
+DEPS := deps-base deps-build deps-guest deps-unit deps-check deps-model
+.PHONY: $(DEPS) deps-bench deps-cover deps-matrix deps-deb deps-send deps-report deps-fresh
+$(DEPS) deps-bench deps-cover deps-matrix deps-deb deps-send deps-report deps-fresh: deps-%:
 	$(Q)dev/deps.sh $*
 
 clean: ## Remove what was built; keep downloads and build/linux

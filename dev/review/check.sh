@@ -13,6 +13,7 @@
 #       overlay     the files of the stack in the repository are those in patches/
 #       log         subjects, changelogs, no left-overs in added lines
 #       commits     messages of the commits of this repository
+#       scripts     shellcheck on the scripts in dev/
 #       apply       git am on the base, no fuzz
 #       roundtrip   tree and refresh reproduce patches/ and the overlay;
 #                   MAINTAINERS is the section that the series adds
@@ -47,7 +48,7 @@ set -euo pipefail
 # shellcheck source=dev/review/compile-lib.sh
 . "$(dirname "$0")/compile-lib.sh"
 
-QUICK='series overlay log commits apply roundtrip checkpatch kernel-doc docs codespell
+QUICK='series overlay log commits scripts apply roundtrip checkpatch kernel-doc docs codespell
 	compile'
 ALL="$QUICK nfc objects sparse"
 COMPILED=$DEV/review/compiled
@@ -191,6 +192,38 @@ check_commits() {
 		(cd "$TOP" && "$DEV/review/check-log.py" --commits \
 			"$first..HEAD") | problems ''
 	fi
+}
+
+# shellchecked LIST OPTION...: on the files of that list, from where the paths in their
+# directives begin
+shellchecked() {
+	(cd "$TOP" && xargs -d '\n' -r -a "$1" -n 8 -P "$(job_count)" \
+		shellcheck -x -S warning -f gcc "${@:2}") >"$LOG/scripts.log" 2>&1 ||
+		{ [ -s "$LOG/scripts.log" ] || echo "shellcheck fails"
+		  cat "$LOG/scripts.log"; } | problems ''
+}
+
+# What passed once is known by its content.
+check_scripts() {
+	local key
+
+	need_tool shellcheck
+	find "$TOP/dev" -type f 2>/dev/null | sort >"$CHK/dev" || :
+	: >"$CHK/libraries"
+	xargs -d '\n' -r -a "$CHK/dev" awk -v d="$CHK" '
+		FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME; nextfile }
+		/^# shellcheck shell=/ { print FILENAME >(d "/libraries"); nextfile }
+		FNR > 12 { nextfile }' >"$CHK/scripts"
+	if ! [ -s "$CHK/scripts" ]; then
+		problem "no scripts in $TOP/dev"
+		return 0
+	fi
+	key=$({ shellcheck --version; xargs -d '\n' -a "$CHK/dev" cat; } | sha256sum)
+	[ ! -e "$CHK/scripts-${key:0:16}.ok" ] || return 0
+	shellchecked "$CHK/scripts"
+	# What these set is for those that source them.
+	shellchecked "$CHK/libraries" -e SC2034,SC2154
+	[ -s "$CHK/problems" ] || touch "$CHK/scripts-${key:0:16}.ok"
 }
 
 check_codespell() {
