@@ -9,8 +9,8 @@ set -euo pipefail
 groups=(
 	'Start here:help demo test'
 	'The series:tree refresh check bisect-check drift apply range-diff send-dry-run'
-	'Kernel and guest:config kernel boot shell run trace report deb'
-	'Tests:smoke test-full selftests selftests-debug kunit users boundaries torture mutants coverage model bench matrix'
+	'Kernel and guest:config kernel boot shell run trace report report-check deb'
+	'Tests:fresh smoke test-full selftests selftests-debug kunit users boundaries torture mutants coverage model bench matrix'
 	'Housekeeping:deps clean distclean'
 )
 

@@ -2,15 +2,15 @@
 # Kernels, guests and tests. A target with a `##' comment is in `make help'.
 # Variables: CONFIG= a name of dev/guest/config/configs, PROXY=on|off, MODE=icount|
 # mttcg, SMP=, MEM=, APPEND=, TIMEOUT=, ACCEL=kvm, K=, MINUTES=, SEED=,
-# KERNELS=, ROUNDS=, GUESTS=, WRITE=1; of bench A=, B=, PHASES=; of
-# deb DOTCONFIG=, FLAVOUR=, TRIM=1, LSMOD=, BOOT=0.
+# KERNELS=, ROUNDS=, GUESTS=, WRITE=1; of bench A=, B=, PHASES=; of fresh ONLY=,
+# CMDS=, PLANT=, KEEP=1; of deb DOTCONFIG=, FLAVOUR=, TRIM=1, LSMOD=, BOOT=0.
 
-.PHONY: demo test test-full smoke config kernel boot shell run trace report selftests selftests-debug torture kunit users boundaries mutants coverage model bench matrix deb
+.PHONY: demo test test-full fresh smoke config kernel boot shell run trace report report-check selftests selftests-debug torture kunit users boundaries mutants coverage model bench matrix deb
 
 CONFIG ?= lean-on
 GUEST_DEPS := deps-base deps-build deps-guest
 export CONFIG KERNELS PROXY MODE SMP MEM APPEND TIMEOUT ACCEL K MINUTES SEED ROUNDS PHASE \
-	A B PHASES GUESTS WRITE DOTCONFIG FLAVOUR TRIM LSMOD BOOT
+	A B PHASES GUESTS WRITE ONLY CMDS PLANT KEEP DOTCONFIG FLAVOUR TRIM LSMOD BOOT
 unexport CMD
 
 demo: $(GUEST_DEPS) tree ## A priority inversion, its size and its cure, in one table
@@ -21,6 +21,9 @@ test: $(DEPS) tree ## Before a submission: checks, selftests, a bit of the rest
 
 test-full: $(DEPS) deps-bench tree ## Before a release: every test there is, hours
 	$(Q)dev/test.sh --full
+
+fresh: deps-fresh ## Demo and test on a new Debian 12, with times: ONLY=demo|test
+	$(Q)dev/fresh.sh
 
 config: $(GUEST_DEPS) tree ## Configure a kernel: CONFIG=name (dev/guest/kernel.sh list)
 	$(Q)dev/guest/kernel.sh config '$(CONFIG)'
@@ -44,7 +47,10 @@ trace: $(GUEST_DEPS) tree ## An inversion recorded and drawn, off and on: K=scen
 report: ## Newest results of demo, trace, bench, torture... in one page
 	$(Q)dev/results/report.py
 
-smoke: $(GUEST_DEPS) tree ## The quickest useful tests, some minutes
+report-check: deps-report ## What a browser makes of that page
+	$(Q)dev/tests/run dev/tests/guest/browse_report
+
+smoke: $(GUEST_DEPS) deps-unit tree ## The quickest useful tests, some minutes
 	$(Q)dev/test.sh --smoke
 
 selftests: $(GUEST_DEPS) tree ## The kselftests on every kernel they are for
