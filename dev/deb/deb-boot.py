@@ -41,6 +41,7 @@ class Guest:
         self.qemu = pexpect.spawn(command[0], command[1:], encoding="utf-8",
                                   codec_errors="replace", logfile=self.log,
                                   echo=False, dimensions=(50, 200))
+        self.qemu.delaybeforesend *= patience
         self.failed = self.passed = 0
 
     def check(self, ok, what):

@@ -27,6 +27,8 @@ import time
 
 # What is most worth having first, and what is longest last.
 KEYS = os.environ.get("GUARD_KEYS", "ldwqtz")
+# How often to look whether the guest still talks, in seconds
+TICK = float(os.environ.get("GUARD_TICK", "0.5"))
 PATIENCE = 20		# seconds for one key; a task list takes a while to print
 BUDGET = 90		# seconds for all
 
@@ -141,7 +143,7 @@ def sysrq(monitor, port, console, key, end):
         last, quiet = size(console), 0
         start = time.monotonic()
         while quiet < 4 and time.monotonic() < min(start + PATIENCE, end):
-            time.sleep(0.5)
+            time.sleep(TICK)
             now = size(console)
             quiet = quiet + 1 if now == last else 0
             last = now

@@ -24,6 +24,19 @@ def load(name):
     return loaded
 
 
+def processes(word):
+    """The processes with it in their command line, zombies not counted."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                if os.fsencode(word) in f.read():
+                    found.append(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
+
+
 def main():
     """unittest.main() with the last line that dev/tests/run adds up."""
     suite = unittest.defaultTestLoader.loadTestsFromModule(
