@@ -196,11 +196,12 @@ children_cpu() {
 
 # stamped FILE: standard input to standard output and, with seconds in front, to FILE
 stamped() {
-	gawk -v file="$1" -v start="$(now)" '{
-		printf "%d %s\n", systime() - start, $0 >file
-		print
-		fflush()
-	}'
+	local line start=$EPOCHSECONDS
+
+	while IFS= read -r line || [ -n "$line" ]; do
+		printf '%s\n' "$line"
+		printf '%d %s\n' $((EPOCHSECONDS - start)) "$line" >&3
+	done 3>"$1"
 }
 
 # timed FILE FUNCTION...: isolated, with the output in FILE, stamped; sets RC, WALL and
@@ -301,7 +302,7 @@ main() {
 	mapfile -t todo < <(commands "$TOP/README.md")
 	[ "${#todo[@]}" -gt 0 ] || die "README.md names no commands in \"See it\""
 	[ "$(id -u)" -eq 0 ] || die "needs root, for mounts and chroot"
-	for c in mmdebstrap unshare:util-linux setpriv:util-linux gawk git; do
+	for c in mmdebstrap unshare:util-linux setpriv:util-linux git; do
 		need_tool "${c%:*}" "${c#*:}"
 	done
 	[ -z "$(git -C "$TOP" status --porcelain -uno)" ] ||
