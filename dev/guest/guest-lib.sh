@@ -7,6 +7,10 @@
 
 # Below a make of ours: what it was told is not meant for the kernel's.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+# Line ends and hooks of a person's git configuration are not for kernel sources.
+# shellcheck disable=SC2046
+unset $(git rev-parse --local-env-vars 2>/dev/null) || :
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 
 KSRC=${KSRC:-$BUILD/linux}		# the kernel source tree
 RESULTS=${RESULTS:-$BUILD/results}
