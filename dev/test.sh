@@ -302,7 +302,7 @@ all)
 	tests lean-on off icount
 	needs debug-on "kunit" "$DEV/guest/guest.sh" kunit debug-on
 	# The short forms: `make demo', `make torture', `make model'
-	ROUNDS=4 SCENES=0 needs lean-on "demo" "$DEV/guest/demo.sh"
+	SCENES=0 needs lean-on "demo" "$DEV/guest/demo.sh"
 	together
 	# Alone: what has to happen in seconds of the host must not wait for another
 	# guest. away.load_avg is too long for two busy CPUs with host threads.
