@@ -194,9 +194,9 @@ check_commits() {
 	fi
 }
 
-# shellchecked LIST OPTION...: on the files of that list, from where the paths in their
+# linted LIST OPTION...: on the files of that list, from where the paths in their
 # directives begin
-shellchecked() {
+linted() {
 	(cd "$TOP" && xargs -d '\n' -r -a "$1" -n 8 -P "$(job_count)" \
 		shellcheck -x -S warning -f gcc "${@:2}") >"$LOG/scripts.log" 2>&1 ||
 		{ [ -s "$LOG/scripts.log" ] || echo "shellcheck fails"
@@ -220,9 +220,9 @@ check_scripts() {
 	fi
 	key=$({ shellcheck --version; xargs -d '\n' -a "$CHK/dev" cat; } | sha256sum)
 	[ ! -e "$CHK/scripts-${key:0:16}.ok" ] || return 0
-	shellchecked "$CHK/scripts"
+	linted "$CHK/scripts"
 	# What these set is for those that source them.
-	shellchecked "$CHK/libraries" -e SC2034,SC2154
+	linted "$CHK/libraries" -e SC2034,SC2154
 	[ -s "$CHK/problems" ] || touch "$CHK/scripts-${key:0:16}.ok"
 }
 
